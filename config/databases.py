@@ -1,0 +1,152 @@
+"""The settings of the six databases. A database without an address is disabled, and its role is served by its fallback."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+from pydantic import AfterValidator, SecretStr
+
+from config.variables import Group, variable
+
+POOL_SIZE = {"unit": "connections", "ge": 1, "le": 1000}
+
+
+def _sqlalchemy_url(value: SecretStr) -> SecretStr:
+    """Heroku writes postgres://; SQLAlchemy wants the dialect and driver by name."""
+    url = value.get_secret_value()
+    for prefix in ("postgres://", "postgresql://"):
+        if url.startswith(prefix):
+            return SecretStr("postgresql+psycopg2://" + url.removeprefix(prefix))
+    if not url.startswith("postgresql+psycopg2://"):
+        raise ValueError("must be a postgres:// or postgresql:// URL")
+    return value
+
+
+def _redis_url(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith(("redis://", "rediss://")):
+        raise ValueError("must be a redis:// or rediss:// URL")
+    return value
+
+
+def _arango_url(value: str) -> str:
+    if not value.startswith(("http://", "https://")):
+        raise ValueError("must be an http:// or https:// URL")
+    return value.rstrip("/")
+
+
+PostgresUrl = Annotated[SecretStr, AfterValidator(_sqlalchemy_url)]
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
+Port = Annotated[int, "port"]
+
+
+def _secret(value: SecretStr | None) -> str:
+    return value.get_secret_value() if value else ""
+
+
+def redis_protocol_url(url: SecretStr | None, host: str | None, port: int, password: SecretStr | None) -> str | None:
+    """One redis:// URL from a URL or from its parts; None when neither is set."""
+    if url:
+        return url.get_secret_value()
+    if not host:
+        return None
+    credentials = f":{quote(_secret(password), safe='')}@" if password else ""
+    return f"redis://{credentials}{host}:{port}/0"
+
+
+class PostgresSettings(Group):
+    """PostgreSQL: the transactional truth."""
+
+    url: PostgresUrl | None = variable("DATABASE_URL", "POSTGRES_URL", unit="url", meaning="PostgreSQL, as postgresql://user:password@host:port/name")
+    host: str | None = variable("POSTGRES_HOST", meaning="Its host, when no URL is set")
+    port: int = variable("POSTGRES_PORT", default=5432, unit="port", ge=1, le=65535, meaning="Its port")
+    database: str = variable("POSTGRES_DB", default="gateway", meaning="Its database name")
+    user: str = variable("POSTGRES_USER", default="gateway", meaning="Its user")
+    password: SecretStr | None = variable("POSTGRES_PASSWORD", meaning="Its password")
+    pool_size: int = variable("POSTGRES_POOL_SIZE", default=8, meaning="Connections a process keeps at the most", **POOL_SIZE)
+    connect_timeout_seconds: float = variable("POSTGRES_CONNECT_TIMEOUT_SECONDS", default=2.0, unit="s", ge=1, meaning="Limit of connecting")
+    statement_timeout_seconds: float = variable("POSTGRES_STATEMENT_TIMEOUT_SECONDS", default=5.0, unit="s", gt=0, meaning="Limit of one statement")
+
+    @property
+    def sqlalchemy_url(self) -> str | None:
+        """The URL SQLAlchemy connects to; None when PostgreSQL is not configured."""
+        if self.url:
+            return self.url.get_secret_value()
+        if not self.host:
+            return None
+        credentials = quote(self.user, safe="") + (f":{quote(_secret(self.password), safe='')}" if self.password else "")
+        return f"postgresql+psycopg2://{credentials}@{self.host}:{self.port}/{quote(self.database, safe='')}"
+
+
+class DragonflySettings(Group):
+    """DragonflyDB: cache, rate limiter and broker."""
+
+    url: RedisUrl | None = variable("DRAGONFLY_URL", unit="url", meaning="DragonflyDB, as redis://:password@host:port/0")
+    host: str | None = variable("DRAGONFLY_HOST", meaning="Its host, when no URL is set")
+    port: int = variable("DRAGONFLY_PORT", default=6379, unit="port", ge=1, le=65535, meaning="Its port")
+    password: SecretStr | None = variable("DRAGONFLY_PASSWORD", meaning="Its password")
+    pool_size: int = variable("DRAGONFLY_POOL_SIZE", default=16, meaning="Connections a process keeps at the most", **POOL_SIZE)
+    timeout_seconds: float = variable("DRAGONFLY_TIMEOUT_SECONDS", default=1.0, unit="s", gt=0, meaning="Limit of one command")
+
+    @property
+    def redis_url(self) -> str | None:
+        """redis:// URL; None when DragonflyDB is not configured."""
+        return redis_protocol_url(self.url, self.host, self.port, self.password)
+
+
+class RedisSettings(Group):
+    """Redis: the optional legacy cache."""
+
+    url: RedisUrl | None = variable("REDIS_URL", unit="url", meaning="Legacy Redis, as redis://:password@host:port/0; the broker too when DragonflyDB is not set")
+    host: str | None = variable("REDIS_HOST", meaning="Its host, when no URL is set")
+    port: int = variable("REDIS_PORT", default=6380, unit="port", ge=1, le=65535, meaning="Its port")
+    password: SecretStr | None = variable("REDIS_PASSWORD", meaning="Its password")
+    pool_size: int = variable("REDIS_POOL_SIZE", default=8, meaning="Connections a process keeps at the most", **POOL_SIZE)
+    timeout_seconds: float = variable("REDIS_TIMEOUT_SECONDS", default=1.0, unit="s", gt=0, meaning="Limit of one command")
+
+    @property
+    def redis_url(self) -> str | None:
+        """redis:// URL; None when Redis is not configured."""
+        return redis_protocol_url(self.url, self.host, self.port, self.password)
+
+
+class ClickHouseSettings(Group):
+    """ClickHouse: analytics."""
+
+    host: str | None = variable("CLICKHOUSE_HOST", meaning="ClickHouse's host")
+    http_port: int = variable("CLICKHOUSE_PORT", default=8123, unit="port", ge=1, le=65535, meaning="Its HTTP port, as the platform sets it; not spoken by the driver")
+    port: int = variable("CLICKHOUSE_NATIVE_PORT", default=9000, unit="port", ge=1, le=65535, meaning="Its native port, what the driver speaks")
+    user: str = variable("CLICKHOUSE_USER", default="default", meaning="Its user")
+    password: SecretStr | None = variable("CLICKHOUSE_PASSWORD", meaning="Its password")
+    database: str = variable("CLICKHOUSE_DB", default="default", meaning="Its database name")
+    pool_size: int = variable("CLICKHOUSE_POOL_SIZE", default=4, meaning="Connections a process keeps at the most", **POOL_SIZE)
+    timeout_seconds: float = variable("CLICKHOUSE_TIMEOUT_SECONDS", default=5.0, unit="s", gt=0, meaning="Limit of one query")
+
+
+class WeaviateSettings(Group):
+    """Weaviate: error patterns by meaning."""
+
+    host: str | None = variable("WEAVIATE_HOST", meaning="Weaviate's host")
+    port: int = variable("WEAVIATE_PORT", default=8080, unit="port", ge=1, le=65535, meaning="Its REST port")
+    grpc_port: int = variable("WEAVIATE_GRPC_PORT", default=50051, unit="port", ge=1, le=65535, meaning="Its gRPC port")
+    api_key: SecretStr | None = variable("WEAVIATE_API_KEY", meaning="Its API key")
+    pool_size: int = variable("WEAVIATE_POOL_SIZE", default=4, meaning="Connections a process keeps at the most", **POOL_SIZE)
+    timeout_seconds: float = variable("WEAVIATE_TIMEOUT_SECONDS", default=3.0, unit="s", gt=0, meaning="Limit of one call")
+
+
+class ArangoSettings(Group):
+    """ArangoDB: the service graph."""
+
+    url: Annotated[str, AfterValidator(_arango_url)] | None = variable("ARANGO_URL", unit="url", meaning="ArangoDB, as http://host:8529")
+    database: str = variable("ARANGO_DB", default="gateway", meaning="Its database name")
+    user: str = variable("ARANGO_USER", default="root", meaning="Its user")
+    password: SecretStr | None = variable("ARANGO_PASSWORD", meaning="Its password")
+    pool_size: int = variable("ARANGO_POOL_SIZE", default=4, meaning="Connections a process keeps at the most", **POOL_SIZE)
+    timeout_seconds: float = variable("ARANGO_TIMEOUT_SECONDS", default=3.0, unit="s", gt=0, meaning="Limit of one call")
+
+
+class PollerSettings(Group):
+    """The background poller of all databases."""
+
+    interval_seconds: float = variable("POLL_INTERVAL_SECONDS", default=5.0, unit="s", gt=0, meaning="Time between two pings of a database that answers")
+    down_interval_seconds: float = variable("POLL_DOWN_INTERVAL_SECONDS", default=1.0, unit="s", gt=0, meaning="The same while it is down")
+    timeout_seconds: float = variable("POLL_TIMEOUT_SECONDS", default=2.0, unit="s", gt=0, meaning="Limit of one ping")
+    slow_ms: float = variable("POLL_SLOW_MS", default=500.0, unit="ms", gt=0, meaning="A ping slower than this makes the database `degraded`")

@@ -1,0 +1,81 @@
+"""What can go wrong with a database, said once for all six engines. No vendor exception leaves `gateway/databases/`."""
+
+from gateway.errors import Conflict, GatewayError, InvalidInput, NotFound, Unavailable
+
+
+class DatabaseError(GatewayError):
+    """Base of the errors of all six databases.
+
+    Attributes:
+        database: one of the six names.
+        vendor_code: SQLSTATE, ClickHouse code, Redis prefix, Arango errorNum, gRPC or HTTP status as text; for classifying, never for clients.
+    """
+
+    def __init__(self, database: str, detail: str, *, vendor_code: str | None = None, retry_after_seconds: float | None = None) -> None:
+        super().__init__(detail, retry_after_seconds=retry_after_seconds)
+        self.database = database
+        self.vendor_code = vendor_code
+
+
+class DatabaseUnreachable(DatabaseError, Unavailable):
+    """The server did not accept a connection, closed it, or refuses work for now. Retryable."""
+
+    code = "DATABASE_CONNECTION_ERROR"
+    retryable = True
+
+
+class DatabaseTimeout(DatabaseUnreachable):
+    """The server did not answer within the deadline. Retryable, but whether the statement ran is not known."""
+
+    code = "DATABASE_TIMEOUT"
+
+
+class DatabaseAuthenticationFailed(DatabaseUnreachable):
+    """The server refused our credentials. An operator must act; trying again costs and does not help."""
+
+    code = "DATABASE_AUTHENTICATION_FAILED"
+    retryable = False
+
+
+class DatabaseReadOnly(DatabaseUnreachable):
+    """The server accepts reads only, or its disk is full. Retryable."""
+
+    code = "DATABASE_READ_ONLY"
+
+
+class DatabasePoolExhausted(DatabaseUnreachable):
+    """Every connection of this process is in use and none came back in time. Retryable."""
+
+    code = "DATABASE_POOL_EXHAUSTED"
+
+
+class StatementConflict(DatabaseError, Conflict):
+    """A serialization failure, deadlock, or a unique key that exists. Retryable when `retryable` of the instance says so."""
+
+    code = "DATABASE_CONFLICT"
+
+
+class StatementInvalid(DatabaseError, InvalidInput):
+    """The engine refuses the statement: syntax, a missing table, a wrong parameter."""
+
+    code = "STATEMENT_INVALID"
+
+    def __init__(self, database: str, detail: str, *, vendor_code: str | None = None) -> None:
+        DatabaseError.__init__(self, database, detail, vendor_code=vendor_code)
+        self.errors = ()
+
+
+class DatabaseNotFound(NotFound):
+    """No database of this name; there are six."""
+
+
+class DatabaseDisabled(Conflict):
+    """The database is not configured; the detail says which variables enable it."""
+
+    code = "DATABASE_DISABLED"
+
+
+class DatabaseFailed(DatabaseError):
+    """The engine failed in a way none of the others names. Not retried by itself."""
+
+    code = "DATABASE_ERROR"
