@@ -1,13 +1,13 @@
 """The settings of the six databases. A database without an address is disabled, and its role is served by its fallback."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from pydantic import AfterValidator, SecretStr
 
 from config.variables import Group, variable
 
-POOL_SIZE = {"unit": "connections", "ge": 1, "le": 1000}
+POOL_SIZE: dict[str, Any] = {"unit": "connections", "ge": 1, "le": 1000}
 
 
 def _sqlalchemy_url(value: SecretStr) -> SecretStr:
@@ -35,7 +35,6 @@ def _arango_url(value: str) -> str:
 
 PostgresUrl = Annotated[SecretStr, AfterValidator(_sqlalchemy_url)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
-Port = Annotated[int, "port"]
 
 
 def _secret(value: SecretStr | None) -> str:
@@ -55,15 +54,21 @@ def redis_protocol_url(url: SecretStr | None, host: str | None, port: int, passw
 class PostgresSettings(Group):
     """PostgreSQL: the transactional truth."""
 
-    url: PostgresUrl | None = variable("DATABASE_URL", "POSTGRES_URL", unit="url", meaning="PostgreSQL, as postgresql://user:password@host:port/name")
+    url: PostgresUrl | None = variable(
+        "DATABASE_URL", "POSTGRES_URL", unit="url", meaning="PostgreSQL, as postgresql://user:password@host:port/name"
+    )
     host: str | None = variable("POSTGRES_HOST", meaning="Its host, when no URL is set")
     port: int = variable("POSTGRES_PORT", default=5432, unit="port", ge=1, le=65535, meaning="Its port")
     database: str = variable("POSTGRES_DB", default="gateway", meaning="Its database name")
     user: str = variable("POSTGRES_USER", default="gateway", meaning="Its user")
     password: SecretStr | None = variable("POSTGRES_PASSWORD", meaning="Its password")
     pool_size: int = variable("POSTGRES_POOL_SIZE", default=8, meaning="Connections a process keeps at the most", **POOL_SIZE)
-    connect_timeout_seconds: float = variable("POSTGRES_CONNECT_TIMEOUT_SECONDS", default=2.0, unit="s", ge=1, meaning="Limit of connecting")
-    statement_timeout_seconds: float = variable("POSTGRES_STATEMENT_TIMEOUT_SECONDS", default=5.0, unit="s", gt=0, meaning="Limit of one statement")
+    connect_timeout_seconds: float = variable(
+        "POSTGRES_CONNECT_TIMEOUT_SECONDS", default=2.0, unit="s", ge=1, meaning="Limit of connecting"
+    )
+    statement_timeout_seconds: float = variable(
+        "POSTGRES_STATEMENT_TIMEOUT_SECONDS", default=5.0, unit="s", gt=0, meaning="Limit of one statement"
+    )
 
     @property
     def sqlalchemy_url(self) -> str | None:
@@ -95,7 +100,9 @@ class DragonflySettings(Group):
 class RedisSettings(Group):
     """Redis: the optional legacy cache."""
 
-    url: RedisUrl | None = variable("REDIS_URL", unit="url", meaning="Legacy Redis, as redis://:password@host:port/0; the broker too when DragonflyDB is not set")
+    url: RedisUrl | None = variable(
+        "REDIS_URL", unit="url", meaning="Legacy Redis, as redis://:password@host:port/0; the broker too when DragonflyDB is not set"
+    )
     host: str | None = variable("REDIS_HOST", meaning="Its host, when no URL is set")
     port: int = variable("REDIS_PORT", default=6380, unit="port", ge=1, le=65535, meaning="Its port")
     password: SecretStr | None = variable("REDIS_PASSWORD", meaning="Its password")
@@ -112,8 +119,17 @@ class ClickHouseSettings(Group):
     """ClickHouse: analytics."""
 
     host: str | None = variable("CLICKHOUSE_HOST", meaning="ClickHouse's host")
-    http_port: int = variable("CLICKHOUSE_PORT", default=8123, unit="port", ge=1, le=65535, meaning="Its HTTP port, as the platform sets it; not spoken by the driver")
-    port: int = variable("CLICKHOUSE_NATIVE_PORT", default=9000, unit="port", ge=1, le=65535, meaning="Its native port, what the driver speaks")
+    http_port: int = variable(
+        "CLICKHOUSE_PORT",
+        default=8123,
+        unit="port",
+        ge=1,
+        le=65535,
+        meaning="Its HTTP port, as the platform sets it; not spoken by the driver",
+    )
+    port: int = variable(
+        "CLICKHOUSE_NATIVE_PORT", default=9000, unit="port", ge=1, le=65535, meaning="Its native port, what the driver speaks"
+    )
     user: str = variable("CLICKHOUSE_USER", default="default", meaning="Its user")
     password: SecretStr | None = variable("CLICKHOUSE_PASSWORD", meaning="Its password")
     database: str = variable("CLICKHOUSE_DB", default="default", meaning="Its database name")
@@ -146,7 +162,11 @@ class ArangoSettings(Group):
 class PollerSettings(Group):
     """The background poller of all databases."""
 
-    interval_seconds: float = variable("POLL_INTERVAL_SECONDS", default=5.0, unit="s", gt=0, meaning="Time between two pings of a database that answers")
+    interval_seconds: float = variable(
+        "POLL_INTERVAL_SECONDS", default=5.0, unit="s", gt=0, meaning="Time between two pings of a database that answers"
+    )
     down_interval_seconds: float = variable("POLL_DOWN_INTERVAL_SECONDS", default=1.0, unit="s", gt=0, meaning="The same while it is down")
     timeout_seconds: float = variable("POLL_TIMEOUT_SECONDS", default=2.0, unit="s", gt=0, meaning="Limit of one ping")
-    slow_ms: float = variable("POLL_SLOW_MS", default=500.0, unit="ms", gt=0, meaning="A ping slower than this makes the database `degraded`")
+    slow_ms: float = variable(
+        "POLL_SLOW_MS", default=500.0, unit="ms", gt=0, meaning="A ping slower than this makes the database `degraded`"
+    )

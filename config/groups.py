@@ -31,7 +31,9 @@ class ProcessSettings(Group):
     """What every process shares."""
 
     environment: str = variable("ENVIRONMENT", default="development", meaning="Name of the deployment; `production` switches logs to JSON")
-    log_level: Annotated[LogLevel, BeforeValidator(_upper)] = variable("LOG_LEVEL", default="INFO", meaning="Least severe level that is logged")
+    log_level: Annotated[LogLevel, BeforeValidator(_upper)] = variable(
+        "LOG_LEVEL", default="INFO", meaning="Least severe level that is logged"
+    )
     log_format: Literal["auto", "json", "console"] = variable(
         "LOG_FORMAT", default="auto", meaning="`json`, `console`, or `auto`: console on a terminal, JSON elsewhere"
     )
@@ -51,7 +53,12 @@ class WebSettings(Group):
         "GRACEFUL_TIMEOUT_SECONDS", default=30, unit="s", ge=1, le=600, meaning="Time that running requests get to finish after SIGTERM"
     )
     drain_seconds: float = variable(
-        "DRAIN_SECONDS", default=1.0, unit="s", ge=0, le=60, meaning="Time between `/readyz` turning 503 and the end of accepting, after SIGTERM"
+        "DRAIN_SECONDS",
+        default=1.0,
+        unit="s",
+        ge=0,
+        le=60,
+        meaning="Time between `/readyz` turning 503 and the end of accepting, after SIGTERM",
     )
 
 
@@ -67,8 +74,12 @@ class EdgeSettings(Group):
         meaning="Bearer tokens and their scopes, `name:token:scope|scope,…`; without it the gateway is open and binds loopback only",
     )
     max_body_bytes: int = variable("MAX_BODY_BYTES", default=10 * 1024 * 1024, unit="bytes", ge=1024, meaning="Largest request body")
-    rate_limit_requests: int = variable("RATE_LIMIT_REQUESTS", default=1000, unit="requests", ge=1, meaning="Requests a client may send in a window")
-    rate_limit_window_seconds: int = variable("RATE_LIMIT_WINDOW_SECONDS", default=900, unit="s", ge=1, meaning="Length of the rate-limit window")
+    rate_limit_requests: int = variable(
+        "RATE_LIMIT_REQUESTS", default=1000, unit="requests", ge=1, meaning="Requests a client may send in a window"
+    )
+    rate_limit_window_seconds: int = variable(
+        "RATE_LIMIT_WINDOW_SECONDS", default=900, unit="s", ge=1, meaning="Length of the rate-limit window"
+    )
     trusted_proxies: int = variable(
         "TRUSTED_PROXIES", default=0, unit="hops", ge=0, le=10, meaning="Reverse proxies in front whose X-Forwarded-* headers are believed"
     )
@@ -78,44 +89,73 @@ class EdgeSettings(Group):
 class ConfigurationSettings(Group):
     """The client of the Configuration Service and Flow Registry."""
 
-    url: HttpUrl = variable("FLOW_REGISTRY_URL", default="http://127.0.0.1:8012", meaning="Base URL of the Configuration Service and Flow Registry")
-    token: SecretStr | None = variable("CONFIG_SERVICE_TOKEN", meaning="Bearer token that guards the Configuration Service; its client sends it")
+    url: HttpUrl = variable(
+        "FLOW_REGISTRY_URL", default="http://127.0.0.1:8012", meaning="Base URL of the Configuration Service and Flow Registry"
+    )
+    token: SecretStr | None = variable(
+        "CONFIG_SERVICE_TOKEN", meaning="Bearer token that guards the Configuration Service; its client sends it"
+    )
     api_key: SecretStr | None = variable("CONFIG_SERVICE_API_KEY", meaning="API key sent to the Configuration Service as `X-API-Key`")
-    timeout_seconds: float = variable("CONFIG_SERVICE_TIMEOUT_SECONDS", default=2.0, unit="s", gt=0, le=30, meaning="Limit of one call to it")
-    config_fresh_seconds: float = variable("CONFIG_FRESH_SECONDS", default=5.0, unit="s", ge=0, meaning="A configuration value younger than this is not asked again")
+    timeout_seconds: float = variable(
+        "CONFIG_SERVICE_TIMEOUT_SECONDS", default=2.0, unit="s", gt=0, le=30, meaning="Limit of one call to it"
+    )
+    config_fresh_seconds: float = variable(
+        "CONFIG_FRESH_SECONDS", default=5.0, unit="s", ge=0, meaning="A configuration value younger than this is not asked again"
+    )
     services_fresh_seconds: float = variable("SERVICES_FRESH_SECONDS", default=2.0, unit="s", ge=0, meaning="The same, for services")
     flows_fresh_seconds: float = variable("FLOWS_FRESH_SECONDS", default=5.0, unit="s", ge=0, meaning="The same, for flow definitions")
     service_name: str = variable("SERVICE_NAME", default="api-gateway", meaning="Name under which the gateway registers itself")
     service_host: str = variable("SERVICE_HOST", default="127.0.0.1", meaning="Address under which other services reach the gateway")
     registration_ttl_seconds: int = variable(
-        "REGISTRATION_TTL_SECONDS", default=30, unit="s", ge=6, le=3600, meaning="Lease of the gateway's own registration; renewed every third of it"
+        "REGISTRATION_TTL_SECONDS",
+        default=30,
+        unit="s",
+        ge=6,
+        le=3600,
+        meaning="Lease of the gateway's own registration; renewed every third of it",
     )
 
 
 class WorkerSettings(Group):
     """Celery workers, beat, and the running of flows."""
 
-    concurrency: int = variable("WORKER_CONCURRENCY", default=4, unit="processes", ge=1, le=256, meaning="Child processes of a Celery worker")
+    concurrency: int = variable(
+        "WORKER_CONCURRENCY", default=4, unit="processes", ge=1, le=256, meaning="Child processes of a Celery worker"
+    )
     node_lease_seconds: float = variable(
-        "NODE_LEASE_SECONDS", default=30.0, unit="s", ge=2, meaning="A node whose worker has not renewed for this long is run by another; renewed every third of it"
+        "NODE_LEASE_SECONDS",
+        default=30.0,
+        unit="s",
+        ge=2,
+        meaning="A node whose worker has not renewed for this long is run by another; renewed every third of it",
     )
     sweep_interval_seconds: float = variable(
         "SWEEP_INTERVAL_SECONDS", default=5.0, unit="s", gt=0, le=60, meaning="How often beat asks for messages and leases that were lost"
     )
     visibility_timeout_seconds: int = variable(
-        "VISIBILITY_TIMEOUT_SECONDS", default=3600, unit="s", ge=60, meaning="A message that no worker acknowledged is delivered again after this time"
+        "VISIBILITY_TIMEOUT_SECONDS",
+        default=3600,
+        unit="s",
+        ge=60,
+        meaning="A message that no worker acknowledged is delivered again after this time",
     )
     soft_shutdown_seconds: float = variable(
         "WORKER_SOFT_SHUTDOWN_SECONDS", default=8.0, unit="s", ge=0, meaning="Time that running tasks get to finish after SIGTERM"
     )
-    retention_days: int = variable("EXECUTION_RETENTION_DAYS", default=30, unit="days", ge=1, meaning="Finished executions older than this are deleted")
+    retention_days: int = variable(
+        "EXECUTION_RETENTION_DAYS", default=30, unit="days", ge=1, meaning="Finished executions older than this are deleted"
+    )
 
 
 class ConfigServiceSettings(Group):
     """The reference Configuration Service's own process."""
 
-    host: str = variable("CONFIG_SERVICE_HOST", default="127.0.0.1", meaning="Address to bind; anything but loopback needs CONFIG_SERVICE_TOKEN")
+    host: str = variable(
+        "CONFIG_SERVICE_HOST", default="127.0.0.1", meaning="Address to bind; anything but loopback needs CONFIG_SERVICE_TOKEN"
+    )
     port: int = variable("CONFIG_SERVICE_PORT", default=8012, unit="port", ge=1, le=65535, meaning="Port to listen on")
     database_url: SecretStr | None = variable("CONFIG_SERVICE_DATABASE_URL", meaning="Its PostgreSQL; DATABASE_URL when not set")
-    default_ttl_seconds: int = variable("SERVICE_TTL_SECONDS", default=30, unit="s", ge=1, meaning="Lease of a registration that names no ttlSeconds")
+    default_ttl_seconds: int = variable(
+        "SERVICE_TTL_SECONDS", default=30, unit="s", ge=1, meaning="Lease of a registration that names no ttlSeconds"
+    )
     threads: int = variable("CONFIG_SERVICE_THREADS", default=8, unit="threads", ge=1, le=256, meaning="Threads of its one worker process")

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Self, get_type_hints
+from typing import Any, Self, get_type_hints
 
 from config.databases import (
     ArangoSettings,
@@ -48,7 +48,8 @@ class Settings:
             SettingsError: a variable is set but unusable, or two of them contradict each other.
         """
         source = os.environ if environment is None else environment
-        settings = cls(**{name: group.read(source) for name, group in groups().items()})
+        values: dict[str, Any] = {name: group.read(source) for name, group in groups().items()}
+        settings = cls(**values)
         settings._refuse_open_doors()
         return settings
 

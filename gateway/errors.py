@@ -1,17 +1,17 @@
 """The one error tree. HTTP stands only at the edge (`gateway/api/problems.py`); rooms derive their own errors from these.
 
-    GatewayError
-    ├── InvalidInput            the caller's input breaks a rule; names each field
-    │   ├── MalformedInput      it could not be read at all (JSON, encoding)
-    │   └── KeyReused           an Idempotency-Key came again with another body
-    ├── NotFound                the named thing does not exist
-    ├── Conflict                it exists already, or its state does not allow this
-    ├── Unauthenticated         who are you?
-    ├── Forbidden               known, but the scope is missing
-    ├── RateLimited             too many requests; retry_after_seconds says when
-    ├── Unavailable             a dependency cannot serve now; waiting helps
-    ├── UpstreamInvalid         a dependency answered something unusable
-    └── UpstreamTimeout         a dependency did not answer in time
+GatewayError
+├── InvalidInput            the caller's input breaks a rule; names each field
+│   ├── MalformedInput      it could not be read at all (JSON, encoding)
+│   └── KeyReused           an Idempotency-Key came again with another body
+├── NotFound                the named thing does not exist
+├── Conflict                it exists already, or its state does not allow this
+├── Unauthenticated         who are you?
+├── Forbidden               known, but the scope is missing
+├── RateLimited             too many requests; retry_after_seconds says when
+├── Unavailable             a dependency cannot serve now; waiting helps
+├── UpstreamInvalid         a dependency answered something unusable
+└── UpstreamTimeout         a dependency did not answer in time
 """
 
 from collections.abc import Iterable

@@ -10,7 +10,7 @@ from config.groups import ProcessSettings
 
 def configure_logging(settings: ProcessSettings) -> None:
     """Send our events and the libraries' records through one pipeline to standard error."""
-    shared = [
+    shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,

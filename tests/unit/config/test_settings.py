@@ -1,0 +1,100 @@
+"""Settings: what deployments set is understood, what is unusable stops the start with one line that names it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.settings import Settings, SettingsError, groups
+
+
+def read(**environment: str) -> Settings:
+    return Settings.from_environment(environment)
+
+
+def test_an_empty_environment_gives_the_contract_defaults() -> None:
+    settings = read()
+    assert (settings.web.port, settings.web.host) == (3001, "127.0.0.1")
+    assert settings.edge.allowed_origins == ("http://localhost:3000",)
+    assert (settings.edge.rate_limit_requests, settings.edge.rate_limit_window_seconds) == (1000, 900)
+    assert settings.edge.max_body_bytes == 10 * 1024 * 1024
+    assert settings.postgres.sqlalchemy_url is None
+    assert settings.broker_url is None
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"DATABASE_URL": "postgres://u:p@h:1/d"}, "postgresql+psycopg2://u:p@h:1/d"),
+        ({"POSTGRES_URL": "postgresql://u@h/d"}, "postgresql+psycopg2://u@h/d"),
+        ({"DATABASE_URL": "postgres://first/d", "POSTGRES_URL": "postgres://second/d"}, "postgresql+psycopg2://first/d"),
+        (
+            {"POSTGRES_HOST": "h", "POSTGRES_USER": "u@x", "POSTGRES_PASSWORD": "p/?", "POSTGRES_DB": "d"},
+            "postgresql+psycopg2://u%40x:p%2F%3F@h:5432/d",
+        ),
+    ],
+)
+def test_postgres_is_found_as_deployments_write_it(environment: dict[str, str], expected: str) -> None:
+    assert read(**environment).postgres.sqlalchemy_url == expected
+
+
+def test_the_broker_is_dragonfly_and_else_the_redis_of_heroku() -> None:
+    assert read(REDIS_URL="redis://heroku:1").broker_url == "redis://heroku:1"
+    assert read(REDIS_URL="redis://heroku:1", DRAGONFLY_HOST="fly", DRAGONFLY_PASSWORD="a b").broker_url == "redis://:a%20b@fly:6379/0"
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    assert read(PORT="", DATABASE_URL=" ").web.port == 3001
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"PORT": "abc"}, "PORT"),
+        ({"PORT": "70000"}, "PORT"),
+        ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL"),
+        ({"DATABASE_URL": "mysql://h/d"}, "DATABASE_URL"),
+        ({"POSTGRES_URL": "mysql://h/d"}, "POSTGRES_URL"),
+        ({"REDIS_URL": "http://h"}, "REDIS_URL"),
+        ({"FLOW_REGISTRY_URL": "registry:8012"}, "FLOW_REGISTRY_URL"),
+        ({"BIND_HOST": "0.0.0.0"}, "BIND_HOST"),
+        ({"CONFIG_SERVICE_HOST": "0.0.0.0"}, "CONFIG_SERVICE_HOST"),
+    ],
+)
+def test_an_unusable_variable_is_named_in_one_line(environment: dict[str, str], named: str) -> None:
+    with pytest.raises(SettingsError) as failure:
+        read(**environment)
+    assert str(failure.value).startswith(f"{named}: ")
+    assert "\n" not in str(failure.value)
+
+
+def test_a_token_opens_the_door_beyond_loopback() -> None:
+    assert read(BIND_HOST="0.0.0.0", GATEWAY_TOKENS="ops:secret:admin").web.host == "0.0.0.0"
+
+
+def test_a_secret_never_stands_in_an_error_or_a_repr() -> None:
+    secret = "hunter2-very-secret"
+    with pytest.raises(SettingsError) as failure:
+        read(DATABASE_URL=f"mysql://u:{secret}@h/d")
+    assert secret not in str(failure.value)
+    assert secret not in repr(read(DATABASE_URL=f"postgres://u:{secret}@h/d", REDIS_PASSWORD=secret, GATEWAY_TOKENS=f"a:{secret}:read"))
+
+
+def test_every_variable_says_what_it_means() -> None:
+    for group in groups().values():
+        for name, field in group.model_fields.items():
+            assert field.description, f"{group.__name__}.{name}"
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["PORT", "LOG_LEVEL", "DATABASE_URL", "WEB_THREADS", "ARANGO_URL", "DRAIN_SECONDS"]), st.text(max_size=30)
+    )
+)
+def test_no_value_escapes_as_another_error(environment: dict[str, str]) -> None:
+    try:
+        Settings.from_environment(environment)
+    except SettingsError as error:
+        named = str(error).split(":")[0]
+    else:
+        return
+    assert named in environment
