@@ -1,0 +1,61 @@
+"""Bounds on any JSON value before anything else looks at it. The walk does not recurse and stops at the first value too many."""
+
+import math
+from collections.abc import Iterator
+
+from gateway.errors import FieldError
+
+MAX_DEPTH = 32
+MAX_VALUES = 50_000
+
+
+def find_excess(document: object, *, max_depth: int = MAX_DEPTH, max_values: int = MAX_VALUES) -> FieldError | None:
+    """The first place where a value is too deep, or is one that JSON or PostgreSQL's jsonb cannot hold; None when all is well."""
+    pending: list[tuple[object, str, int]] = [(document, "", 0)]
+    seen = 1
+    while pending:
+        value, pointer, depth = pending.pop()
+        problem = _problem_of(value) or (f"is nested deeper than {max_depth} levels" if depth > max_depth else None)
+        if problem:
+            return FieldError(pointer, problem)
+        seen += len(value) if isinstance(value, (dict, list, tuple)) else 0
+        if seen > max_values:
+            return FieldError(pointer, f"brings the whole to more than {max_values} values")
+        pending.extend((child, pointer + pointer_to(key), depth + 1) for key, child in _children(value))
+    return None
+
+
+def pointer_to(*parts: object) -> str:
+    """The RFC 6901 pointer of these path parts."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def _children(value: object) -> Iterator[tuple[object, object]]:
+    if isinstance(value, dict):
+        yield from value.items()
+    elif isinstance(value, (list, tuple)):
+        yield from enumerate(value)
+
+
+def _problem_of(value: object) -> str | None:
+    if isinstance(value, str):
+        return _problem_of_text(value)
+    if isinstance(value, dict):
+        return next((f"has a key that {problem}" for key in value if (problem := _problem_of_key(key))), None)
+    if isinstance(value, float) and not math.isfinite(value):
+        return "is not a finite number"
+    if value is None or isinstance(value, (bool, int, float, list, tuple)):
+        return None
+    return "is not a JSON value"
+
+
+def _problem_of_key(key: object) -> str | None:
+    return _problem_of_text(key) if isinstance(key, str) else "is not a string"
+
+
+def _problem_of_text(text: str) -> str | None:
+    if text.isascii():
+        return "holds the character U+0000" if "\x00" in text else None
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return "holds half a surrogate pair"
+    return "holds the character U+0000" if "\x00" in text else None
