@@ -8,7 +8,7 @@ class DatabaseError(GatewayError):
 
     Attributes:
         database: one of the six names.
-        vendor_code: SQLSTATE, ClickHouse code, Redis prefix, Arango errorNum, gRPC or HTTP status as text; for classifying, never for clients.
+        vendor_code: SQLSTATE, ClickHouse code, Redis prefix, Arango errorNum, gRPC or HTTP status, as text; for classifying.
     """
 
     def __init__(self, database: str, detail: str, *, vendor_code: str | None = None, retry_after_seconds: float | None = None) -> None:
@@ -65,8 +65,22 @@ class StatementInvalid(DatabaseError, InvalidInput):
         self.errors = ()
 
 
+class StatementRefused(StatementInvalid):
+    """The statement is not one read: it would write, hold a lock, change the session, or is several. It never reached the data."""
+
+    code = "STATEMENT_REFUSED"
+
+
+class AnswerTooLarge(StatementInvalid):
+    """A single value or answer is larger than a process may hold; ask for less of it."""
+
+    code = "ANSWER_TOO_LARGE"
+
+
 class DatabaseNotFound(NotFound):
     """No database of this name; there are six."""
+
+    code = "DATABASE_NOT_FOUND"
 
 
 class DatabaseDisabled(Conflict):
