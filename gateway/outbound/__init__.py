@@ -1,0 +1,1 @@
+"""Calls to other HTTP services: one client, every wait bounded."""
