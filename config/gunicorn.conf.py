@@ -1,0 +1,58 @@
+"""gunicorn for the gateway: `gunicorn -c config/gunicorn.conf.py wsgi:app`. Read again at every SIGHUP."""  # noqa: N999 - the name that gunicorn looks for
+
+import math
+import os
+from typing import Any
+
+from config.settings import Settings
+from config.worker import DrainingWorker, PipelineLogger, SharedNumber
+from gateway.observability.logging import configure_logging
+
+_settings = Settings.from_environment()
+_web = _settings.web
+
+bind = f"[{_web.host}]:{_web.port}" if ":" in _web.host else f"{_web.host}:{_web.port}"
+workers = _web.processes
+threads = _web.threads
+worker_class = DrainingWorker
+timeout = _web.request_timeout_seconds
+graceful_timeout = math.ceil(_web.drain_seconds) + _web.graceful_timeout_seconds  # counted from SIGTERM, so it holds the drain too
+keepalive = 5
+limit_request_line = 8190
+limit_request_field_size = 16_380
+logger_class = PipelineLogger
+accesslog = None  # the application logs requests itself, with their ids
+control_socket_disable = True  # it would lie in the home directory, where two gateways share it
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - the heartbeat file must not wait for a disk
+proc_name = "api-gateway"
+
+
+def on_starting(server: Any) -> None:
+    """In the master, before it listens."""
+    configure_logging(_settings.process)
+    server.reloads = SharedNumber()
+
+
+def on_reload(server: Any) -> None:
+    """SIGHUP, before new workers start and old ones stop: whoever was born earlier is replaced, not leaving."""
+    configure_logging(_settings.process)
+    server.reloads.increment()
+
+
+def post_fork(server: Any, worker: DrainingWorker) -> None:
+    """In the worker, before it loads the application."""
+    worker.drain_seconds = _web.drain_seconds
+    worker.reloads = server.reloads
+    worker.born_at_reload = server.reloads.value
+
+
+def post_worker_init(worker: DrainingWorker) -> None:
+    """The application is loaded: start what runs in the background of this process."""
+    if (container := worker.container()) is not None:
+        container.start()
+
+
+def worker_exit(_server: Any, worker: DrainingWorker) -> None:
+    """The worker's last act; also called in the master for a worker that vanished, which has no container there."""
+    if (container := worker.container()) is not None:
+        container.stop()

@@ -1,0 +1,34 @@
+"""gunicorn for the reference Configuration Service: `gunicorn -c config/gunicorn_configservice.conf.py wsgi:configuration_service`."""  # noqa: N999 - named after its sibling
+
+import os
+from typing import Any
+
+from config.settings import Settings
+from config.worker import PipelineLogger
+from gateway.observability.logging import configure_logging
+
+_settings = Settings.from_environment()
+_own = _settings.config_service
+
+bind = f"[{_own.host}]:{_own.port}" if ":" in _own.host else f"{_own.host}:{_own.port}"
+workers = 1
+threads = _own.threads
+worker_class = "gthread"
+timeout = _settings.web.request_timeout_seconds
+graceful_timeout = _settings.web.graceful_timeout_seconds
+keepalive = 75  # its clients keep their connections; they must be the ones to close them
+logger_class = PipelineLogger
+accesslog = None
+control_socket_disable = True
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - the heartbeat file must not wait for a disk
+proc_name = "configuration-service"
+
+
+def on_starting(_server: Any) -> None:
+    """In the master, before it listens."""
+    configure_logging(_settings.process)
+
+
+def on_reload(_server: Any) -> None:
+    """SIGHUP: the settings of logging may have changed."""
+    configure_logging(_settings.process)
