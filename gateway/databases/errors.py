@@ -61,8 +61,9 @@ class StatementInvalid(DatabaseError, InvalidInput):
     code = "STATEMENT_INVALID"
 
     def __init__(self, database: str, detail: str, *, vendor_code: str | None = None) -> None:
-        DatabaseError.__init__(self, database, detail, vendor_code=vendor_code)
-        self.errors = ()
+        InvalidInput.__init__(self, detail)
+        self.database = database
+        self.vendor_code = vendor_code
 
 
 class StatementRefused(StatementInvalid):

@@ -1,0 +1,82 @@
+"""What DragonflyDB and Redis share: one implementation over the Redis protocol by redis-py, imported when first used.
+
+Source: https://redis.io/docs/latest/develop/reference/protocol-spec/ (RESP3).
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from config.databases import DragonflySettings, RedisSettings
+from gateway.databases.errors import DatabaseDisabled
+from gateway.databases.limits import MAX_ANSWER_BYTES
+from gateway.databases.model import DatabaseName, Ping, PoolStats, ResultSet, Role
+from gateway.databases.process_local import ProcessLocal
+from gateway.databases.redis_commands import read_command
+
+if TYPE_CHECKING:
+    import redis
+
+    from gateway.databases.redis_driver import Driver
+
+
+class RedisProtocol:
+    """One server that speaks the Redis protocol. A subclass says which of the six it is."""
+
+    name: DatabaseName
+    engine: str
+    role: Role
+    version_fields: ClassVar[tuple[str, ...]] = ("redis_version",)
+
+    def __init__(self, settings: DragonflySettings | RedisSettings) -> None:
+        self._settings = settings
+        self._driver: ProcessLocal[Driver] = ProcessLocal(self._build_driver)
+
+    @property
+    def configured(self) -> bool:
+        return self._settings.redis_url is not None
+
+    def connect(self) -> None:
+        self._driver.get().connect()
+
+    def ping(self, timeout_seconds: float) -> Ping:
+        return Ping(self._driver.get().version(self.version_fields, timeout_seconds))
+
+    def query(self, statement: str, parameters: Mapping[str, Any], *, timeout_seconds: float, max_rows: int) -> ResultSet:
+        """Run one reading command (`redis_commands.py` lists them): words as redis-cli splits them, `$name` a bound parameter.
+
+        Raises:
+            StatementRefused: the command is not a reading one.
+            StatementInvalid: a quote is open, a parameter is missing, or the server refuses the arguments.
+            AnswerTooLarge: one single value is larger than MAX_ANSWER_BYTES.
+        """
+        words = read_command(self.name, statement, parameters)
+        return self._driver.get().read(words, timeout_seconds=timeout_seconds, max_rows=max_rows, max_bytes=MAX_ANSWER_BYTES)
+
+    @contextmanager
+    def commands(self) -> "Iterator[redis.Redis]":
+        """The driver's own client, for adapters of this house: its errors come out as ours, its retries are off.
+
+        Raises:
+            DatabaseError: any of its subclasses, never a vendor exception.
+        """
+        driver = self._driver.get()
+        with driver.translated():
+            yield driver.client
+
+    def pool_stats(self) -> PoolStats:
+        driver = self._driver.find()
+        return driver.pool_stats() if driver else PoolStats(0, 0, self._settings.pool_size, 0)
+
+    def close(self) -> None:
+        driver = self._driver.take()
+        if driver:
+            driver.close()
+
+    def _build_driver(self) -> "Driver":
+        url = self._settings.redis_url
+        if url is None:
+            raise DatabaseDisabled(f"{self.engine} is not configured")
+        from gateway.databases.redis_driver import Driver
+
+        return Driver(self.name, self.engine, url, pool_size=self._settings.pool_size, timeout_seconds=self._settings.timeout_seconds)
