@@ -137,6 +137,26 @@ class ExecutionPage:
     offset: int
 
 
+@dataclass(frozen=True)
+class Claim:
+    """One worker's hold on one node, until its lease runs out. `epoch` fences it: a later claim voids whatever this holder writes.
+
+    `failures` and `losses`: earlier attempts of the node that failed, or whose worker died. `failing`: another node failed already.
+    """
+
+    execution_id: str
+    node_id: str
+    epoch: int
+    flow_id: str
+    definition_digest: str
+    parameters: JsonObject
+    triggered_by: str
+    request_id: str | None = None
+    failures: int = 0
+    losses: int = 0
+    failing: bool = False
+
+
 def milliseconds_between(started_at: datetime | None, completed_at: datetime | None) -> int | None:
     """Whole milliseconds, or None when either is missing."""
     if started_at is None or completed_at is None:

@@ -53,6 +53,7 @@ execution_nodes = Table(
     Column("pending", Integer, nullable=False),  # incoming edges that are not decided yet
     Column("taken", Integer, nullable=False, server_default="0"),  # incoming edges that were taken
     Column("due_at", DateTime(timezone=True)),
+    Column("rung_at", DateTime(timezone=True)),  # when its message was due; the sweeper rings again long after it
     Column("lease_owner", Text),
     Column("lease_until", DateTime(timezone=True)),
     Column("epoch", Integer, nullable=False, server_default="0"),  # grows with every claim; an older writer changes nothing
@@ -62,7 +63,7 @@ execution_nodes = Table(
     Column("output", VALUE),
     Column("error", VALUE),
     ForeignKeyConstraint(["execution_id"], ["executions.id"], ondelete="CASCADE", name="fk_execution_nodes_execution_id_executions"),
-    Index("ix_execution_nodes_due_at", "due_at", postgresql_where=text("status = 'ready'")),
+    Index("ix_execution_nodes_rung_at", "rung_at", postgresql_where=text("status = 'ready'")),
     Index("ix_execution_nodes_lease_until", "lease_until", postgresql_where=text("status = 'running'")),
 )
 

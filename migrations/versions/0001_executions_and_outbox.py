@@ -84,6 +84,7 @@ def _nodes() -> None:
         sa.Column("pending", sa.Integer, nullable=False),
         sa.Column("taken", sa.Integer, nullable=False, server_default="0"),
         sa.Column("due_at", MOMENT),
+        sa.Column("rung_at", MOMENT),
         sa.Column("lease_owner", sa.Text),
         sa.Column("lease_until", MOMENT),
         sa.Column("epoch", sa.Integer, nullable=False, server_default="0"),
@@ -93,7 +94,7 @@ def _nodes() -> None:
         sa.Column("output", sa.JSON),
         sa.Column("error", sa.JSON),
     )
-    op.create_index("ix_execution_nodes_due_at", "execution_nodes", ["due_at"], postgresql_where=sa.text("status = 'ready'"))
+    op.create_index("ix_execution_nodes_rung_at", "execution_nodes", ["rung_at"], postgresql_where=sa.text("status = 'ready'"))
     op.create_index("ix_execution_nodes_lease_until", "execution_nodes", ["lease_until"], postgresql_where=sa.text("status = 'running'"))
     op.create_table(
         "node_attempts",

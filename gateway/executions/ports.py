@@ -1,0 +1,108 @@
+"""What running a flow needs from other rooms, as protocols; the container passes the real ones, tests pass fakes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from gateway.configuration.model import Instance, Known, Service
+from gateway.flows.model import FlowDefinition
+from gateway.outbound.answer import Answer
+from gateway.recovery.model import Fault
+
+
+class FlowSource(Protocol):
+    """Where definitions come from."""
+
+    def get_flow(self, flow_id: str) -> Known[FlowDefinition]:
+        """The definition.
+
+        Raises:
+            NotFound: no flow has this id.
+            Unavailable: the registry is down and no copy is known.
+        """
+
+
+class ServiceSource(Protocol):
+    """Who serves what."""
+
+    def discover(self, name: str) -> Known[Service]:
+        """The service of this name.
+
+        Raises:
+            NotFound: nobody of this name is alive.
+            Unavailable: the registry is down and no copy is known.
+        """
+
+    def find_capable(self, capability: str) -> Service | None:
+        """A healthy service that registered this capability, or None."""
+
+    def choose_instance(self, service: Service) -> Instance:
+        """One healthy instance."""
+
+
+class Http(Protocol):
+    """The one HTTP client."""
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+        body: bytes | None = None,
+        timeout_seconds: float,
+        max_bytes: int = ...,
+    ) -> Answer:
+        """One call under one deadline.
+
+        Raises:
+            UpstreamUnreachable, UpstreamTimeout, UpstreamInvalid, InvalidInput.
+        """
+
+
+@dataclass(frozen=True)
+class StartReport:
+    """What the registry is told when an execution starts. `execution_id` is ours; the registry answers its own."""
+
+    execution_id: str
+    parameters: Mapping[str, Any]
+    triggered_by: str
+    execution_context: Mapping[str, Any]
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class EndReport:
+    """What the registry is told when an execution ended. `status`: completed or failed."""
+
+    execution_id: str
+    status: str
+    completed_at: datetime
+    result: Any = None
+    error_message: str | None = None
+
+
+class RegistryReports(Protocol):
+    """The Flow Registry's record of executions."""
+
+    def report_started(self, flow_id: str, report: StartReport) -> str | None:
+        """Record the start; returns the registry's own execution id, None when it keeps no record of this run
+        (it refuses flows that are not active, or offers no such endpoint).
+
+        Raises:
+            Unavailable, UpstreamTimeout, UpstreamInvalid: try again later.
+        """
+
+    def report_ended(self, registry_execution_id: str, report: EndReport) -> None:
+        """Record the end. Idempotent.
+
+        Raises:
+            Unavailable, UpstreamTimeout, UpstreamInvalid: try again later.
+            GatewayError: any other: it will never take it.
+        """
+
+
+Classify = Callable[[BaseException], Fault]
+"""`gateway.recovery.classify.classify`."""
