@@ -40,9 +40,17 @@ class FlowRefused(InvalidInput):
 
 
 class ConfigurationUnavailable(Unavailable):
-    """The Configuration Service cannot serve now, and no last-known-good copy stands in. Retryable."""
+    """The Configuration Service cannot serve now, and no last-known-good copy stands in. Retryable.
+
+    Attributes:
+        status: the HTTP status it answered; 0 when it did not answer.
+    """
 
     code = "CONFIGURATION_UNAVAILABLE"
+
+    def __init__(self, detail: str, *, retry_after_seconds: float | None = None, status: int = 0) -> None:
+        super().__init__(detail, retry_after_seconds=retry_after_seconds)
+        self.status = status
 
 
 class CredentialsRefused(ConfigurationUnavailable):

@@ -17,6 +17,7 @@ known_copies = sa.Table(
     sa.Column("state", sa.Text, nullable=False, server_default="known", comment="known; for a flow also pending, conflicted or refused"),
     sa.Column("problem", sa.Text, comment="why the registry did not take a flow"),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0", comment="tries of uploading a pending flow"),
+    sa.Column("due_at", sa.DateTime(timezone=True), comment="when a pending flow is uploaded next"),
     sa.Column(
         "fetched_at", sa.DateTime(timezone=True), nullable=False, comment="when the service gave it, or when a pending flow was accepted"
     ),

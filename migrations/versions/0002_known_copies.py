@@ -21,6 +21,7 @@ def upgrade() -> None:
         ),
         sa.Column("problem", sa.Text(), comment="why the registry did not take a flow"),
         sa.Column("attempts", sa.Integer(), nullable=False, server_default="0", comment="tries of uploading a pending flow"),
+        sa.Column("due_at", sa.DateTime(timezone=True), comment="when a pending flow is uploaded next"),
         sa.Column(
             "fetched_at",
             sa.DateTime(timezone=True),

@@ -1,0 +1,164 @@
+"""Last-known-good copies: a bounded memory in each process, and rows in PostgreSQL that outlive it and are shared.
+
+Reads look into memory first. Writes go to memory at once and to PostgreSQL later, from a background loop (`upkeep.py`): a hung
+PostgreSQL delays no read. What must not be written down (secrets, pages) stays in memory. A copy whose content did not change is written
+again only after `REWRITE_SECONDS`: after a restart its age can look that much older than it is, never younger.
+"""
+
+import threading
+from collections import OrderedDict
+from typing import Any
+
+import structlog
+
+from gateway.clock import Clock
+from gateway.configuration.cooldown import Cooldown
+from gateway.configuration.memory import Copy, CopyMemory, Kind, Place
+from gateway.configuration.model import CopyState
+from gateway.configuration.postgres import CopyRow, KnownCopyStore
+from gateway.databases.errors import DatabaseDisabled, DatabaseError, StatementInvalid
+from gateway.databases.postgres import Postgres
+
+log = structlog.get_logger(__name__)
+
+REWRITE_SECONDS = 60.0
+BATCH = 200
+MAX_UNWRITTEN = 4096
+KEPT_ROWS = 20_000  # of each kind that callers can make grow
+
+
+class Copies:
+    """The copies of this process and of all of them. Safe for threads."""
+
+    def __init__(self, postgres: Postgres, clock: Clock, memory: CopyMemory | None = None) -> None:
+        self._postgres = postgres
+        self._clock = clock
+        self._memory = memory or CopyMemory()
+        self._lock = threading.Lock()
+        self._written: OrderedDict[Place, tuple[int, float]] = OrderedDict()  # digest, and when it was taken
+        self._unwritten: dict[Place, Copy | None] = {}  # None: to be removed
+        self._rows_cooldown = Cooldown(clock, first_seconds=2.0, cap_seconds=10.0)
+
+    def age_seconds(self, copy: Copy) -> float:
+        """Since the service gave it, >= 0."""
+        return max(0.0, self._clock.monotonic() - copy.taken)
+
+    def remember(self, kind: Kind, key: str, body: Any, *, lasting: bool = True) -> Copy:
+        """Keep what the service just said; not beyond this process unless `lasting`."""
+        copy = Copy(kind, key, body, self._clock.now(), self._clock.monotonic())
+        self._memory.put(copy)
+        if lasting:
+            self._write_later(copy.place, copy)
+        return copy
+
+    def forget(self, kind: Kind, key: str) -> None:
+        """Drop the copy: the service itself says that the thing is gone. A flow whose upload waits keeps its row."""
+        self._memory.drop(kind, key)
+        self._write_later((kind, key), None)
+
+    def hold(self, row: CopyRow) -> Copy:
+        """Keep a row in memory too."""
+        copy = self._from_row(row)
+        self._memory.put(copy)
+        return copy
+
+    def find_in_memory(self, kind: Kind, key: str) -> Copy | None:
+        """This process's copy."""
+        return self._memory.find(kind, key)
+
+    def find(self, kind: Kind, key: str) -> Copy | None:
+        """This process's copy, or else the row."""
+        return self._memory.find(kind, key) or self.find_row(kind, key)
+
+    def find_row(self, kind: Kind, key: str) -> Copy | None:
+        """The row, from now on in memory too. PostgreSQL being down counts as none, and is not asked again for a while."""
+        rows = self._read(lambda store: [store.find(kind, key)])
+        return self.hold(rows[0]) if rows and rows[0] else None
+
+    def list_kind(self, kind: Kind, limit: int) -> list[Copy]:
+        """Every copy of a kind, rows and memory together, newest first; memory alone when PostgreSQL is down."""
+        found = {row.key: self._from_row(row) for row in self._read(lambda store: store.list_kind(kind, limit)) if row}
+        found |= {copy.key: copy for copy in self._memory.list_kind(kind)}
+        return sorted(found.values(), key=lambda copy: copy.taken, reverse=True)[:limit]
+
+    def flush(self) -> int:
+        """Write a batch of what is not written yet; returns its size. What fails stays for the next time.
+
+        Raises:
+            DatabaseError: PostgreSQL failed.
+        """
+        with self._lock:
+            batch = dict(list(self._unwritten.items())[:BATCH])
+        try:
+            self._write(batch)
+        except StatementInvalid:  # one of them holds what jsonb cannot (U+0000); the others must not wait for it
+            self._write_singly(batch)
+        return len(batch)
+
+    def prune(self) -> None:
+        """Drop the oldest rows of the kinds that callers can make grow: each combination of key and layer is a row.
+
+        Raises:
+            DatabaseError: PostgreSQL failed.
+        """
+        with self._postgres.transaction() as connection:
+            removed = KnownCopyStore(connection).prune(Kind.CONFIG, KEPT_ROWS)
+        if removed:
+            log.info("known_copies_pruned", kind=str(Kind.CONFIG), removed=removed)
+
+    def _write_later(self, place: Place, copy: Copy | None) -> None:
+        with self._lock:
+            if copy and self._is_written(copy):
+                return
+            if place in self._unwritten or len(self._unwritten) < MAX_UNWRITTEN:
+                self._unwritten[place] = copy
+
+    def _is_written(self, copy: Copy) -> bool:
+        digest, taken = self._written.get(copy.place, (None, 0.0))
+        return digest == copy.digest and copy.taken - taken < REWRITE_SECONDS and copy.place not in self._unwritten
+
+    def _write(self, batch: dict[Place, Copy | None]) -> None:
+        if not batch:
+            return
+        with self._postgres.transaction() as connection:
+            store = KnownCopyStore(connection)
+            store.save([CopyRow(copy.kind, copy.key, copy.body, copy.fetched_at) for copy in batch.values() if copy])
+            store.remove([place for place, copy in batch.items() if copy is None])
+        self._settle(batch)
+
+    def _write_singly(self, batch: dict[Place, Copy | None]) -> None:
+        for place, copy in batch.items():
+            try:
+                self._write({place: copy})
+            except StatementInvalid:
+                log.warning("copy_not_storable", kind=str(place[0]), key=place[1])
+                self._settle({place: copy})
+
+    def _settle(self, batch: dict[Place, Copy | None]) -> None:
+        with self._lock:
+            for place, copy in batch.items():
+                if self._unwritten.get(place) is copy:
+                    self._unwritten.pop(place, None)
+                self._written.pop(place, None)
+                if copy:
+                    self._written[place] = (copy.digest, copy.taken)
+            while len(self._written) > MAX_UNWRITTEN:
+                self._written.popitem(last=False)
+
+    def _read(self, ask: Any) -> list[CopyRow | None]:
+        if not self._rows_cooldown.admits():
+            return []
+        try:
+            with self._postgres.transaction() as connection:
+                rows: list[CopyRow | None] = ask(KnownCopyStore(connection))
+        except (DatabaseError, DatabaseDisabled) as error:
+            self._rows_cooldown.failed()
+            log.warning("known_copies_unreadable", code=error.code)
+            return []
+        self._rows_cooldown.succeeded()
+        return rows
+
+    def _from_row(self, row: CopyRow) -> Copy:
+        age_seconds = max(0.0, (self._clock.now() - row.fetched_at).total_seconds())
+        taken = self._clock.monotonic() - age_seconds
+        return Copy(Kind(row.kind), row.key, row.body, row.fetched_at, taken, state=CopyState(row.state), problem=row.problem)
