@@ -131,7 +131,10 @@ def _judge_own(error: GatewayError, chain: tuple[BaseException, ...], source: st
     kind = next((base for base in type(error).__mro__ if base in OWN_TYPES), None)
     if kind is None:
         return (rules.FLOW if type(error).__module__.startswith(FLOW_ROOMS) else rules.UNKNOWN), 0.9, text
-    return Verdict(OWN_TYPES[kind].type, error.retryable), 1.0, text
+    verdict = OWN_TYPES[kind]
+    if (_own_target(error) or "").startswith("database:"):
+        verdict = AS_DATABASE.get(verdict, verdict)
+    return Verdict(verdict.type, error.retryable), 1.0, text
 
 
 def _judge_foreign(chain: tuple[BaseException, ...], source: str) -> Judgement:
@@ -145,7 +148,7 @@ def _judge_foreign(chain: tuple[BaseException, ...], source: str) -> Judgement:
         if verdict := verdict_of_type(error):
             return (AS_DATABASE.get(verdict, verdict) if database else verdict), 0.9, text
     for error in chain:
-        if verdict := verdict_of_text(source, str(error)):
+        if verdict := verdict_of_text(source, _text(error)):
             return verdict, 0.5, text
     return rules.UNKNOWN, 0.1, text
 
@@ -187,7 +190,14 @@ def _source(error: BaseException, given: str | None, chain: tuple[BaseException,
 def _target(error: BaseException, source: str) -> str | None:
     if isinstance(error, DatabaseError) or source in DATABASE_NAMES:
         return f"database:{source}"
-    service = getattr(error, "service", None)
+    return _own_target(error)
+
+
+def _own_target(error: BaseException) -> str | None:
+    """An error of ours may carry `target` (as `database:<name>`), or `service`, a service's name."""
+    target, service = getattr(error, "target", None), getattr(error, "service", None)
+    if isinstance(target, str) and ":" in target:
+        return target
     return f"service:{service}" if isinstance(service, str) else None
 
 
