@@ -12,11 +12,10 @@ from pathlib import Path
 
 from embedded.errors import EmbeddedError
 from embedded.home import Home, find_home, forget
-from embedded.processes import end, end_stranger, spawn, works_in
-from embedded.server import EmbeddedServer, read_pid
+from embedded.processes import end_stranger, spawn, works_in
+from embedded.server import STOP_SECONDS, EmbeddedServer, read_pid
 
 VERSION = "18"
-STOP_SECONDS = 4.0
 READY_LINE = 7  # of postmaster.pid, counted from 0: `ready` once it accepts connections
 CAREFREE = {"fsync": "off", "full_page_writes": "off"}  # a killed server still has its commits: the kernel holds them
 
@@ -28,6 +27,7 @@ class EmbeddedPostgres(EmbeddedServer):
     """
 
     name = "postgres"
+    stop_signal = signal.SIGINT
 
     def __init__(self, directory: Path, *, port: int | None = None, durable: bool = True) -> None:
         super().__init__(directory, port=port)
@@ -160,6 +160,3 @@ class EmbeddedPostgres(EmbeddedServer):
         except FileNotFoundError:
             return False
         return len(lines) > READY_LINE and lines[0] == str(self.process and self.process.pid) and lines[READY_LINE].strip() == "ready"
-
-    def _end(self, process: subprocess.Popen[bytes]) -> None:
-        end(process, signal.SIGINT, patience_seconds=STOP_SECONDS)

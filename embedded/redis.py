@@ -10,16 +10,15 @@ import subprocess
 from pathlib import Path
 
 from embedded.errors import EmbeddedError
-from embedded.processes import end, end_stranger, spawn, works_in
-from embedded.server import EmbeddedServer, read_pid
-
-STOP_SECONDS = 3.0
+from embedded.processes import end_stranger, spawn, works_in
+from embedded.server import STOP_SECONDS, EmbeddedServer, read_pid
 
 
 class EmbeddedRedis(EmbeddedServer):
     """redis-server 6.2 with an append-only file: what it answered for survives a crash, but for the last second."""
 
     name = "redis"
+    stop_signal = signal.SIGTERM
 
     @property
     def url(self) -> str:
@@ -63,9 +62,6 @@ class EmbeddedRedis(EmbeddedServer):
         except OSError:
             return False
         return answer == b"+OK\r\n+PONG\r\n"
-
-    def _end(self, process: subprocess.Popen[bytes]) -> None:
-        end(process, signal.SIGTERM, patience_seconds=STOP_SECONDS)
 
 
 def program() -> Path:

@@ -5,16 +5,18 @@ import fcntl
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import IO, ClassVar
 
 from embedded.errors import EmbeddedError
 from embedded.ports import is_free, remembered_port
-from embedded.processes import is_alive, kill_group, wait_until
+from embedded.processes import end, is_alive, kill_group, wait_until
 
 LEAST_FREE_BYTES = 200 * 1024 * 1024
 START_SECONDS = 30.0
+STOP_SECONDS = 4.0
 
 
 class EmbeddedServer:
@@ -23,7 +25,8 @@ class EmbeddedServer:
     `port` None means a free one, remembered in the directory; it stays the same until `stop()`.
     """
 
-    name: ClassVar[str]
+    name: str
+    stop_signal: ClassVar[signal.Signals]
 
     def __init__(self, directory: Path, *, port: int | None = None) -> None:
         self.directory = directory.absolute()
@@ -39,6 +42,11 @@ class EmbeddedServer:
         if self._port is None:
             raise EmbeddedError(f"{self.name} has not been started")
         return self._port
+
+    @property
+    def url(self) -> str:
+        """What a client connects to, password included; known after `start()`."""
+        raise NotImplementedError
 
     @property
     def is_running(self) -> bool:
@@ -63,10 +71,13 @@ class EmbeddedServer:
             self._leave()
             raise
 
-    def stop(self) -> None:
-        """Stop the server in an orderly way and give the directory back. Does nothing when it does not run."""
+    def stop(self, patience_seconds: float = STOP_SECONDS) -> None:
+        """Stop the server in an orderly way, or kill it when that takes too long, and give the directory back.
+
+        Does nothing when it does not run. Both servers lose nothing when killed: they recover at the next start.
+        """
         if self.process is not None:
-            self._end(self.process)
+            end(self.process, self.stop_signal, patience_seconds=patience_seconds)
             self.process = None
         self._port = None
         self._leave()
@@ -89,9 +100,6 @@ class EmbeddedServer:
         raise NotImplementedError
 
     def _is_ready(self) -> bool:
-        raise NotImplementedError
-
-    def _end(self, process: subprocess.Popen[bytes]) -> None:
         raise NotImplementedError
 
     def _occupy(self) -> None:

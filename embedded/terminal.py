@@ -1,0 +1,59 @@
+"""What `make run` shows: one screen when all is ready, and the lines of every log behind the name of its part."""
+
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+
+LINES_AT_ONCE = 25
+NOTEWORTHY = ("ERROR", "FATAL", "PANIC", "WARNING", "# ")  # of the engines, whose everyday lines say nothing here
+ENGINES = ("postgres", "redis")
+
+
+def say(text: str) -> None:
+    """A line of our own. A terminal that is gone is no reason to fail."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for the rest of the process
+
+
+def event(text: str) -> None:
+    """Something happened to a part."""
+    say(f"{datetime.now().astimezone():%H:%M:%S}  {'run':<13} | {text}")
+
+
+class Tail:
+    """The new lines of one log file since it was last asked."""
+
+    def __init__(self, name: str, log: Path) -> None:
+        self._name, self._log = name, log
+        self._read = log.stat().st_size if log.exists() else 0
+        self.start = self._read
+
+    def show(self) -> None:
+        """Print what is new: at most so many lines, the engines' only when something is wrong."""
+        lines = [line for line in self._new_lines() if self._name not in ENGINES or any(word in line for word in NOTEWORTHY)]
+        for line in lines[:LINES_AT_ONCE]:
+            say(f"{datetime.now().astimezone():%H:%M:%S}  {self._name:<13} | {line}")
+        if len(lines) > LINES_AT_ONCE:
+            say(f"{'':8}  {self._name:<13} | … {len(lines) - LINES_AT_ONCE} more lines in {self._log}")
+
+    def last_lines(self, count: int) -> list[str]:
+        """The end of what was written since this tail was made."""
+        self._read, before = self.start, self._read
+        lines = self._new_lines()[-count:]
+        self._read = before
+        return lines
+
+    def _new_lines(self) -> list[str]:
+        if not self._log.exists():
+            return []
+        with self._log.open("rb") as log:
+            if self._log.stat().st_size < self._read:  # set aside and begun anew
+                self._read = 0
+            log.seek(self._read)
+            text = log.read()
+        whole = text[: text.rfind(b"\n") + 1]
+        self._read += len(whole)
+        return whole.decode(errors="replace").splitlines()
