@@ -1,0 +1,77 @@
+"""ClickHouse by clickhouse-driver, over the native protocol: analytics.
+
+Source: https://clickhouse.com/docs/operations/settings/query-complexity , https://clickhouse.com/docs/operations/settings/permissions-for-queries
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from config.databases import ClickHouseSettings
+from gateway.databases.clickhouse_statement import read_only_statement
+from gateway.databases.errors import DatabaseDisabled
+from gateway.databases.model import DatabaseName, Ping, PoolStats, ResultSet, Role
+from gateway.databases.process_local import ProcessLocal
+
+if TYPE_CHECKING:
+    from gateway.databases.clickhouse_driver import Driver
+
+
+class ClickHouse:
+    """One pool of connections to ClickHouse, opened when first used and never shared across a fork."""
+
+    name = DatabaseName.CLICKHOUSE
+    engine = "ClickHouse"
+    role = Role.ANALYTICS
+
+    def __init__(self, settings: ClickHouseSettings) -> None:
+        self._settings = settings
+        self._driver: ProcessLocal[Driver] = ProcessLocal(self._build_driver)
+
+    @property
+    def configured(self) -> bool:
+        return self._settings.host is not None
+
+    def connect(self) -> None:
+        with self._driver.get().connection(self._settings.timeout_seconds):
+            pass
+
+    def ping(self, timeout_seconds: float) -> Ping:
+        return Ping(self._driver.get().version(timeout_seconds))
+
+    def query(self, statement: str, parameters: Mapping[str, Any], *, timeout_seconds: float, max_rows: int) -> ResultSet:
+        """Run one SELECT, WITH, SHOW, DESCRIBE, EXISTS or EXPLAIN. Parameters as ClickHouse writes them: `{name:Type}`.
+
+        The server enforces readonly=1, max_execution_time (whole seconds) and max_result_rows; the socket enforces `timeout_seconds`.
+
+        Raises:
+            StatementRefused: another kind of statement, or one that the server refuses to run read-only.
+        """
+        tokens = read_only_statement(statement)
+        return self._driver.get().read(tokens, parameters, timeout_seconds=timeout_seconds, max_rows=max_rows)
+
+    @contextmanager
+    def commands(self, timeout_seconds: float | None = None) -> Iterator[Any]:
+        """A connected `clickhouse_driver.Client` of the pool, for adapters of this house, cut off after `timeout_seconds`.
+
+        Raises:
+            DatabaseError: any of its subclasses, never a vendor exception.
+        """
+        with self._driver.get().connection(timeout_seconds or self._settings.timeout_seconds) as client:
+            yield client
+
+    def pool_stats(self) -> PoolStats:
+        driver = self._driver.find()
+        return driver.pool_stats() if driver else PoolStats(0, 0, self._settings.pool_size, 0)
+
+    def close(self) -> None:
+        driver = self._driver.take()
+        if driver:
+            driver.close()
+
+    def _build_driver(self) -> "Driver":
+        if self._settings.host is None:
+            raise DatabaseDisabled("ClickHouse is not configured; set CLICKHOUSE_HOST")
+        from gateway.databases.clickhouse_driver import Driver
+
+        return Driver(self._settings)

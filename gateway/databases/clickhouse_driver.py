@@ -1,0 +1,154 @@
+"""clickhouse-driver, bounded: a pool with a limit, a deadline over everything, errors that come out as ours. Imported when first used."""
+
+import logging
+import math
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from clickhouse_driver import Client, defines
+from clickhouse_driver import errors as vendor
+
+from config.databases import ClickHouseSettings
+from gateway.databases.clickhouse_errors import NAME, translate
+from gateway.databases.clickhouse_statement import named_parameters, with_literals
+from gateway.databases.collecting import RowCollector
+from gateway.databases.connections import Connections, PoolExhausted
+from gateway.databases.deadline import cut_off_after
+from gateway.databases.errors import (
+    DatabaseAuthenticationFailed,
+    DatabaseError,
+    DatabasePoolExhausted,
+    DatabaseTimeout,
+    DatabaseUnreachable,
+)
+from gateway.databases.model import PoolStats, ResultSet
+from gateway.databases.sql_text import Token
+
+UNKNOWN_DATABASE = "81"
+BLOCK_ROWS = 1024  # small blocks: what is in memory at once stays small, and a cut comes soon
+PROBE_SECONDS = 1.0
+
+
+class Driver:
+    """The connections of one process."""
+
+    def __init__(self, settings: ClickHouseSettings) -> None:
+        self._settings = settings
+        # The driver logs a traceback for each failed connect; our own error says it once, and the poller logs the change.
+        logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
+        self._connections: Connections[Client] = Connections(
+            self._open, _close, _is_open, limit=settings.pool_size, wait_seconds=settings.timeout_seconds
+        )
+
+    def version(self, timeout_seconds: float) -> str:
+        with self.connection(timeout_seconds) as client:
+            ((version,),) = client.execute("SELECT version()")
+            return str(version)
+
+    def read(self, tokens: list[Token], parameters: Mapping[str, Any], *, timeout_seconds: float, max_rows: int) -> ResultSet:
+        """One read. The connection is closed when the answer was cut: the rest of it is still on its wire."""
+        settings = {
+            "readonly": 1,
+            "max_execution_time": math.ceil(timeout_seconds),
+            "max_result_rows": max_rows + 1,
+            "result_overflow_mode": "break",
+            "max_block_size": BLOCK_ROWS,
+        }
+        collector = RowCollector(NAME, max_rows)
+        with self.connection(timeout_seconds) as client:
+            answer = self._send(client, tokens, parameters, settings)
+            columns = [name for name, _ in next(answer, [])]
+            if not all(collector.add(row) for row in answer):
+                client.disconnect()
+        return collector.result(columns)
+
+    @contextmanager
+    def connection(self, timeout_seconds: float) -> Iterator[Client]:
+        """A connected client whose every wait together ends after `timeout_seconds`.
+
+        Raises:
+            DatabaseError: any of its subclasses, never a vendor exception.
+        """
+        try:
+            with self._connections.one() as client, cut_off_after(timeout_seconds, lambda: _shut_down(client)) as cut:
+                try:
+                    yield client
+                except (vendor.Error, OSError, EOFError) as error:
+                    if cut.fired:
+                        raise DatabaseTimeout(NAME, "ClickHouse did not answer in time", retry_after_seconds=2) from error
+                    raise translate(error) from error
+        except PoolExhausted as error:
+            raise DatabasePoolExhausted(NAME, "Every ClickHouse connection of this process is in use", retry_after_seconds=1) from error
+
+    def pool_stats(self) -> PoolStats:
+        return self._connections.stats()
+
+    def close(self) -> None:
+        self._connections.close()
+
+    def _send(self, client: Client, tokens: list[Token], parameters: Mapping[str, Any], settings: dict[str, Any]) -> Iterator[Any]:
+        if client.connection.server_info.used_revision < defines.DBMS_MIN_PROTOCOL_VERSION_WITH_PARAMETERS:
+            text, bound = with_literals(tokens, parameters), None
+        else:
+            text, bound = "".join(token.text for token in tokens), named_parameters(tokens, parameters)
+            client.connection.context.client_settings["server_side_params"] = True
+        return iter(client.execute_iter(text, bound, with_column_types=True, settings=settings))
+
+    def _open(self) -> Client:
+        settings, timeout = self._settings, self._settings.timeout_seconds
+        client = Client(
+            settings.host,
+            port=settings.port,
+            user=settings.user,
+            password=settings.password.get_secret_value() if settings.password else "",
+            database=settings.database,
+            client_name="api-gateway",
+            connect_timeout=timeout,
+            send_receive_timeout=timeout,
+            sync_request_timeout=timeout,
+            tcp_keepalive=(5, 2, 3),
+        )
+        try:
+            with cut_off_after(timeout, lambda: _shut_down(client)):
+                client.connection.connect()
+        except (vendor.Error, OSError, EOFError) as error:
+            client.disconnect()
+            raise self._refused(error) from error
+        return client
+
+    def _refused(self, error: Exception) -> DatabaseError:
+        ours = translate(error)
+        if ours.vendor_code == UNKNOWN_DATABASE:
+            return DatabaseAuthenticationFailed(NAME, "ClickHouse has no database of this name", vendor_code=ours.vendor_code)
+        if not isinstance(ours, DatabaseAuthenticationFailed) and self._speaks_http():
+            return DatabaseUnreachable(
+                NAME, "CLICKHOUSE_NATIVE_PORT leads to an HTTP server; ClickHouse's native port is 9000 by default", vendor_code="HTTP"
+            )
+        return ours
+
+    def _speaks_http(self) -> bool:
+        """Whether HTTP answers where the native protocol should: the most common slip, and otherwise a mere timeout."""
+        try:
+            with socket.create_connection((self._settings.host, self._settings.port), PROBE_SECONDS) as probe:
+                probe.settimeout(PROBE_SECONDS)
+                probe.sendall(b"GET /ping HTTP/1.0\r\n\r\n")
+                return probe.recv(5) == b"HTTP/"
+        except OSError:
+            return False
+
+
+def _shut_down(client: Client) -> None:
+    connection = client.connection.socket
+    if connection is not None:
+        with suppress(OSError):  # closed meanwhile: what was wanted
+            connection.shutdown(socket.SHUT_RDWR)
+
+
+def _is_open(client: Client) -> bool:
+    return bool(client.connection.connected)
+
+
+def _close(client: Client) -> None:
+    client.disconnect()

@@ -1,0 +1,111 @@
+"""A bounded pool of connections for a driver that brings none."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Generic, TypeVar
+
+from gateway.databases.model import PoolStats
+
+T = TypeVar("T")
+
+
+class PoolExhausted(Exception):
+    """No place became free in time."""
+
+
+class Slots:
+    """A limit on how many callers are inside at once, which counts those who had to wait."""
+
+    def __init__(self, limit: int, wait_seconds: float) -> None:
+        self.limit = limit
+        self._wait_seconds = wait_seconds
+        self._condition = threading.Condition()
+        self._in_use = 0
+        self._waits = 0
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Hold one place.
+
+        Raises:
+            PoolExhausted: none became free in time.
+        """
+        with self._condition:
+            self._waits += self._in_use >= self.limit
+            if not self._condition.wait_for(lambda: self._in_use < self.limit, self._wait_seconds):
+                raise PoolExhausted
+            self._in_use += 1
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._in_use -= 1
+                self._condition.notify()
+
+    def stats(self, idle: int) -> PoolStats:
+        return PoolStats(self._in_use, idle, self.limit, self._waits)
+
+
+class Connections(Generic[T]):
+    """Opens at most `limit` connections and hands out the one used last, so that spare ones grow old and are closed."""
+
+    def __init__(
+        self,
+        open_one: Callable[[], T],
+        close_one: Callable[[T], None],
+        is_open: Callable[[T], bool],
+        *,
+        limit: int,
+        wait_seconds: float,
+        max_idle_seconds: float = 60.0,
+    ) -> None:
+        self._open = open_one
+        self._close = close_one
+        self._is_open = is_open
+        self._slots = Slots(limit, wait_seconds)
+        self._max_idle_seconds = max_idle_seconds
+        self._lock = threading.Lock()
+        self._idle: list[tuple[T, float]] = []
+
+    @contextmanager
+    def one(self) -> Iterator[T]:
+        """A connection; a block that raises closes it, since nobody knows what is left on its wire.
+
+        Raises:
+            PoolExhausted: none became free in time. Or whatever opening raises.
+        """
+        with self._slots.one():
+            connection = self._take() or self._open()
+            try:
+                yield connection
+            except BaseException:
+                self._close(connection)
+                raise
+            if self._is_open(connection):
+                self._give_back(connection)
+
+    def stats(self) -> PoolStats:
+        return self._slots.stats(len(self._idle))
+
+    def close(self) -> None:
+        """Close those that are idle; one in use is closed by its next user, as too old."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection, _ in idle:
+            self._close(connection)
+
+    def _take(self) -> T | None:
+        with self._lock:
+            connection = self._idle.pop()[0] if self._idle else None
+            fresh_since = time.monotonic() - self._max_idle_seconds
+            old = [entry for entry in self._idle if entry[1] < fresh_since]
+            self._idle = [entry for entry in self._idle if entry[1] >= fresh_since]
+        for spare, _ in old:
+            self._close(spare)
+        return connection
+
+    def _give_back(self, connection: T) -> None:
+        with self._lock:
+            self._idle.append((connection, time.monotonic()))

@@ -1,0 +1,154 @@
+"""Splits SQL into words, quoted parts, comments and signs: enough to tell one read from several statements, and to place parameters.
+
+The server stays the judge of what a statement means; this keeps a second statement, or a call that a READ ONLY transaction
+would not stop, from ever being sent.
+Source: https://www.postgresql.org/docs/current/sql-syntax-lexical.html , https://clickhouse.com/docs/sql-reference/syntax
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+
+_COMMENT_MARK = re.compile(r"/\*|\*/")
+
+
+class Kind(Enum):
+    """WORD: a name or keyword. NAME: a quoted name. TEXT: a string literal. GAP: white space or a comment. SIGN: anything else."""
+
+    WORD = auto()
+    NAME = auto()
+    TEXT = auto()
+    GAP = auto()
+    SIGN = auto()
+
+
+@dataclass(frozen=True)
+class Token:
+    """A piece of the statement; joined together, the pieces are the statement."""
+
+    kind: Kind
+    text: str
+
+
+class SqlUnclear(Exception):
+    """A quote or comment is open, or a form stands there that could hide a name."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How one engine quotes. `nested_comments` and `dollar_quotes` as PostgreSQL has them."""
+
+    pattern: re.Pattern[str]
+    nested_comments: bool
+    dollar_quotes: bool
+
+
+_WORD = r"(?P<word>[^\W\d][\w$]*)"
+_REST = r"(?P<gap>\s+|--[^\n]*)|(?P<comment>/\*)|(?P<number>\d[\w.]*)"
+
+POSTGRES = Dialect(
+    re.compile(
+        r"(?P<unicode>[uU]&[\"'])"
+        r"|(?P<escaped>[eE]'(?:[^'\\]|\\.|'')*'(?!'))"
+        r"|(?P<text>'(?:[^']|'')*'(?!'))"
+        r"|(?P<name>\"(?:[^\"]|\"\")*\"(?!\"))"
+        r"|(?P<dollar>\$(?:[^\W\d]\w*)?\$)"
+        rf"|{_REST}|{_WORD}|(?P<sign>[^'\"])",
+        re.DOTALL,
+    ),
+    nested_comments=True,
+    dollar_quotes=True,
+)
+CLICKHOUSE = Dialect(
+    re.compile(
+        r"(?P<text>'(?:[^'\\]|\\.|'')*'(?!'))"
+        r"|(?P<name>\"(?:[^\"\\]|\\.|\"\")*\"(?!\")|`(?:[^`\\]|\\.|``)*`(?!`))"
+        rf"|(?P<hash>\#[!\ ][^\n]*)|{_REST}|{_WORD}|(?P<sign>[^'\"`])",
+        re.DOTALL,
+    ),
+    nested_comments=False,
+    dollar_quotes=False,
+)
+_KINDS = {"word": Kind.WORD, "name": Kind.NAME, "text": Kind.TEXT, "escaped": Kind.TEXT, "gap": Kind.GAP, "hash": Kind.GAP}
+
+
+def tokens(statement: str, dialect: Dialect) -> Iterator[Token]:
+    """The pieces of a statement, in order.
+
+    Raises:
+        SqlUnclear: a quote or comment is open, or a Unicode-escaped form could hide a name.
+    """
+    position = 0
+    while position < len(statement):
+        match = dialect.pattern.match(statement, position)
+        group = match.lastgroup if match else None
+        if match is None or group is None or group == "unicode":
+            raise SqlUnclear
+        end = match.end()
+        if group == "comment":
+            end = _comment_end(statement, position, nested=dialect.nested_comments)
+        elif group == "dollar":
+            end = _dollar_end(statement, match)
+        kind = {"comment": Kind.GAP, "dollar": Kind.TEXT}.get(group) or _KINDS.get(group, Kind.SIGN)
+        yield Token(kind, statement[position:end])
+        position = end
+
+
+def single_statement(statement: str, dialect: Dialect) -> list[Token]:
+    """The tokens of the one statement in `statement`, without what ends it.
+
+    Raises:
+        SqlUnclear: as `tokens`; or there is none, or more than one.
+    """
+    found: list[Token] = []
+    ended = False
+    for token in tokens(statement, dialect):
+        if ended and token.kind is not Kind.GAP:
+            raise SqlUnclear
+        ended = ended or token.text == ";"
+        if not ended:
+            found.append(token)
+    if all(token.kind is Kind.GAP for token in found):
+        raise SqlUnclear
+    return found
+
+
+def first_word(found: list[Token]) -> str:
+    """The word that says what the statement does, upper case; "(" when it begins with one."""
+    return next(token.text.upper() for token in found if token.kind is not Kind.GAP)
+
+
+def called_names(found: list[Token]) -> Iterator[str]:
+    """Every name directly before an opening bracket, lower case and unquoted: functions, and more."""
+    name = ""
+    for token in found:
+        if token.text == "(" and name:
+            yield name
+        if token.kind is Kind.WORD:
+            name = token.text.lower()
+        elif token.kind is Kind.NAME:
+            name = token.text[1:-1].replace('""', '"')
+        elif token.kind is not Kind.GAP:
+            name = ""
+
+
+def _comment_end(statement: str, start: int, *, nested: bool) -> int:
+    depth, position = 1, start + 2
+    while depth:
+        match = _COMMENT_MARK.search(statement, position)
+        if match is None:
+            raise SqlUnclear
+        position = match.end()
+        if match.group() == "*/":
+            depth -= 1
+        elif nested:
+            depth += 1
+    return position
+
+
+def _dollar_end(statement: str, opening: re.Match[str]) -> int:
+    end = statement.find(opening.group(), opening.end())
+    if end < 0:
+        raise SqlUnclear
+    return end + len(opening.group())
