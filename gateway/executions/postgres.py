@@ -1,6 +1,6 @@
 """The rows of executions: adding, reading, listing, forgetting. Every method runs inside its caller's transaction."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -54,12 +54,13 @@ class NewExecution:
 
 @dataclass(frozen=True)
 class NewNode:
-    """One node of a new execution. `pending`: its incoming edges."""
+    """One node of a new execution. `pending`: its incoming edges. `is_end`: no edge leaves it."""
 
     id: str
     name: str
     type: str
     pending: int
+    is_end: bool
 
 
 class ExecutionStore:
@@ -110,6 +111,7 @@ class ExecutionStore:
                 "name": node.name,
                 "type": node.type,
                 "pending": node.pending,
+                "is_end": node.is_end,
                 "status": (NodeStatus.PENDING if node.pending else NodeStatus.READY).value,
                 "due_at": None if node.pending else due_at,
                 "rung_at": None if node.pending else due_at,
@@ -124,10 +126,19 @@ class ExecutionStore:
         Raises:
             ExecutionNotFound
         """
+        if not is_storable(execution_id):
+            raise ExecutionNotFound("There is no execution of this id")
         row = self._connection.execute(select(*SUMMARY).where(executions.c.id == execution_id)).mappings().one_or_none()
         if row is None:
             raise ExecutionNotFound(f"There is no execution {execution_id!r}")
         return _summary(row)
+
+    def find_request_id(self, execution_id: str) -> str | None:
+        """The id of the request that started it; None when it came from none."""
+        request_id: str | None = self._connection.execute(
+            select(executions.c.request_id).where(executions.c.id == execution_id)
+        ).scalar_one_or_none()
+        return request_id
 
     def get_definition(self, execution_id: str) -> Any:
         """The pinned definition, as a document.
@@ -140,25 +151,30 @@ class ExecutionStore:
             raise ExecutionNotFound(f"There is no execution {execution_id!r}")
         return row.definition
 
-    def list_nodes(self, execution_id: str) -> tuple[NodeView, ...]:
-        """The nodes in the order of the definition."""
-        rows = self._connection.execute(
-            select(*NODE_VIEW).where(execution_nodes.c.execution_id == execution_id).order_by(execution_nodes.c.position)
-        ).mappings()
-        return tuple(_node(row) for row in rows)
-
     def get_view(self, execution_id: str) -> ExecutionView:
-        """One execution with its nodes and result.
+        """One execution with its nodes in the order of the definition, and its result.
 
         Raises:
             ExecutionNotFound
         """
-        summary, nodes = self.get(execution_id), self.list_nodes(execution_id)
-        ends = find_ends(self.get_definition(execution_id)) if summary.status is ExecutionStatus.COMPLETED else ()
+        summary = self.get(execution_id)
+        rows = (
+            self._connection.execute(
+                select(*NODE_VIEW, execution_nodes.c.is_end)
+                .where(execution_nodes.c.execution_id == execution_id)
+                .order_by(execution_nodes.c.position)
+            )
+            .mappings()
+            .all()
+        )
+        nodes = tuple(_node(row) for row in rows)
+        ends = {row["node_id"] for row in rows if row["is_end"]} if summary.status is ExecutionStatus.COMPLETED else set()
         return ExecutionView(**vars(summary), nodes=nodes, result=result_of(nodes, ends))
 
     def list_for_flow(self, flow_id: str, status: ExecutionStatus | None, limit: int, offset: int) -> ExecutionPage:
         """A page of a flow's executions, newest first."""
+        if not is_storable(flow_id):
+            return ExecutionPage((), 0, limit, offset)
         matching = [executions.c.flow_id == flow_id] + ([executions.c.status == status.value] if status else [])
         total = self._connection.execute(select(func.count()).select_from(executions).where(*matching)).scalar_one()
         rows = self._connection.execute(
@@ -177,10 +193,9 @@ class ExecutionStore:
         return self._connection.execute(delete(executions).where(executions.c.id.in_(old))).rowcount
 
 
-def find_ends(definition: Mapping[str, Any]) -> tuple[str, ...]:
-    """The nodes of a definition that no edge leaves."""
-    sources = {edge["source"] for edge in definition.get("edges") or ()}
-    return tuple(node["id"] for node in definition["nodes"] if node["id"] not in sources)
+def is_storable(text: str) -> bool:
+    """Whether PostgreSQL could hold this text: what it cannot hold names nothing."""
+    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def result_of(nodes: Collection[NodeView], ends: Collection[str]) -> Any:

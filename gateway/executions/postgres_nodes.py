@@ -8,13 +8,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ARRAY, Connection, Integer, Text, and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import ARRAY, ColumnElement, Connection, Integer, Text, and_, bindparam, case, func, insert, or_, select, update
 
 from gateway.executions.model import Claim, ExecutionStatus, JsonObject, NodeStatus, Outcome, sources_of
 from gateway.executions.scope import NodeResult
 from gateway.executions.tables import execution_nodes, executions, node_attempts
 
 SKEW_SECONDS = 1.0  # clocks of machines differ: what one of them says is due now is due for all
+CLAIMED = (
+    executions.c.flow_id,
+    executions.c.definition_digest,
+    executions.c.parameters,
+    executions.c.triggered_by,
+    executions.c.request_id,
+    executions.c.error,
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,7 @@ class NodeStore:
                 execution_id=execution_id, node_id=node_id, epoch=epoch, worker=worker, outcome=Outcome.RUNNING.value, started_at=now
             )
         )
-        row = self._connection.execute(select(executions).where(executions.c.id == execution_id)).one()
+        row = self._connection.execute(select(*CLAIMED).where(executions.c.id == execution_id)).one()
         return Claim(
             execution_id=execution_id,
             node_id=node_id,
@@ -234,16 +242,16 @@ class NodeStore:
         return [(row.execution_id, row.node_id) for row in rows]
 
 
-def _is(execution_id: str, node_id: str) -> Any:
+def _is(execution_id: str, node_id: str) -> ColumnElement[bool]:
     return and_(execution_nodes.c.execution_id == execution_id, execution_nodes.c.node_id == node_id)
 
 
-def _held(claim: Claim) -> Any:
+def _held(claim: Claim) -> ColumnElement[bool]:
     """The fence: only the holder of the latest epoch writes."""
     return and_(_is(claim.execution_id, claim.node_id), execution_nodes.c.epoch == claim.epoch, execution_nodes.c.status == "running")
 
 
-def _may_become(status: NodeStatus) -> Any:
+def _may_become(status: NodeStatus) -> ColumnElement[bool]:
     return execution_nodes.c.status.in_([source.value for source in sources_of(status)])
 
 

@@ -1,4 +1,4 @@
-"""The error of a node or an execution, in the problem shape of gateway-api.md (RFC 9457 and the platform's `error` object). Pure."""
+"""The error of a node or an execution, in the problem shape of gateway-api.md (RFC 9457, platform's envelope). Pure."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
 def problem_of(error: BaseException, fault: Fault, *, execution_id: str, node_id: str) -> dict[str, Any]:
     """A JSON object that tells a client what broke, where, and whether to try again. Never driver text."""
     name = fault.type.value.removesuffix("_ERROR")
-    problem = {
+    problem: dict[str, Any] = {
         "type": f"/problems/{name.lower().replace('_', '-')}",
         "title": f"{name.replace('_', ' ').capitalize()} error",
         "status": next((status for kind, status in STATUSES if isinstance(error, kind)), 500),

@@ -1,7 +1,7 @@
 """The rows of running flows. Values that we only store and hand back are `json`, not `jsonb`: jsonb refuses the
 character U+0000 that an upstream may well answer, and is slower to write."""
 
-from sqlalchemy import JSON, BigInteger, Column, DateTime, ForeignKeyConstraint, Index, Integer, Table, Text, text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, DateTime, ForeignKeyConstraint, Index, Integer, Table, Text, text
 
 from gateway.databases.metadata import metadata
 
@@ -49,6 +49,7 @@ execution_nodes = Table(
     Column("position", Integer, nullable=False),
     Column("name", Text, nullable=False),
     Column("type", Text, nullable=False),
+    Column("is_end", Boolean, nullable=False),  # no edge leaves it: its output is (part of) the result
     Column("status", Text, nullable=False),
     Column("pending", Integer, nullable=False),  # incoming edges that are not decided yet
     Column("taken", Integer, nullable=False, server_default="0"),  # incoming edges that were taken

@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from kombu import Queue as BrokerQueue
+from kombu.entity import Queue as BrokerQueue
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
@@ -66,7 +66,7 @@ class CelerySender:
 
 def broker_queues() -> list[BrokerQueue]:
     """Every queue by its name; nothing else is ever declared."""
-    return [BrokerQueue(queue.value, routing_key=queue.value) for queue in Queue]
+    return [BrokerQueue(queue.value, routing_key=queue.value) for queue in Queue]  # type: ignore[no-untyped-call]  # no types
 
 
 def transport_options(timeout_seconds: float) -> dict[str, Any]:

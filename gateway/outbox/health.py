@@ -66,9 +66,10 @@ class WorkerHealth:
         return READ_SECONDS
 
     def snapshot(self) -> dict[str, Any]:
-        """What was read last, as JSON: `{status, queues {name: {lastConsumedAt, ageSeconds}}, workers [...], outbox {pending, oldestSeconds}}`.
+        """What was read last, as JSON.
 
-        `unknown` before the first reading and when the last one is old; `unhealthy` when some queue has no consumer. No I/O.
+        `{status, queues {name: {lastConsumedAt, ageSeconds}}, workers [{hostname, lastSeenAt, ageSeconds}],
+        outbox {pending, oldestSeconds}}`; `unknown` before the first reading and when the last one is old; `unhealthy` when some queue has no consumer. No I/O.
         """
         with self._lock:
             read = self._read

@@ -80,6 +80,7 @@ def _nodes() -> None:
         sa.Column("position", sa.Integer, nullable=False),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("type", sa.Text, nullable=False),
+        sa.Column("is_end", sa.Boolean, nullable=False),
         sa.Column("status", sa.Text, nullable=False),
         sa.Column("pending", sa.Integer, nullable=False),
         sa.Column("taken", sa.Integer, nullable=False, server_default="0"),

@@ -1,0 +1,64 @@
+"""Keeps the lease of a node while it runs: renewed every third of it, in a thread of its own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import structlog
+
+from gateway.background import BackgroundLoop
+from gateway.clock import Clock
+from gateway.executions.model import Claim
+from gateway.executions.postgres_nodes import NodeStore
+from gateway.outbox.service import Outbox
+
+log = structlog.get_logger(__name__)
+
+
+class Leases:
+    """Leases of `seconds` each."""
+
+    def __init__(self, outbox: Outbox, clock: Clock, seconds: float) -> None:
+        self._outbox = outbox
+        self._clock = clock
+        self._seconds = seconds
+
+    def end(self) -> datetime:
+        """When a lease taken or renewed now runs out."""
+        return self._clock.now() + timedelta(seconds=self._seconds)
+
+    @contextmanager
+    def keep(self, claim: Claim) -> Iterator[None]:
+        """Renew the lease while the block runs. A lease that passed to another is logged; what its holder writes is void anyway."""
+        third = self._seconds / 3
+        renew = Renewal(claim, self)
+        loop = BackgroundLoop("node-lease", lambda: renew(third), retry_seconds=third / 2)
+        loop.start()
+        try:
+            yield
+        finally:
+            loop.stop()
+
+    def renew(self, claim: Claim) -> bool:
+        """Renew once; False when another holder has the node.
+
+        Raises:
+            DatabaseError: PostgreSQL failed; the lease stands as it was.
+        """
+        with self._outbox.transaction() as work:
+            return NodeStore(work.connection).renew(claim, self.end())
+
+
+class Renewal:
+    """The step of one claim's loop: its first call only waits, the lease is fresh."""
+
+    def __init__(self, claim: Claim, leases: Leases) -> None:
+        self._claim = claim
+        self._leases = leases
+        self._fresh = True
+
+    def __call__(self, interval_seconds: float) -> float:
+        if not self._fresh and not self._leases.renew(self._claim):
+            log.warning("node_lease_lost", execution_id=self._claim.execution_id, node_id=self._claim.node_id, epoch=self._claim.epoch)
+        self._fresh = False
+        return interval_seconds

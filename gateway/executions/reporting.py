@@ -1,0 +1,113 @@
+"""Tells the Flow Registry that an execution started and how it ended, in this order. The registry may be down for days: rows wait."""
+
+from datetime import timedelta
+
+import structlog
+
+from gateway.clock import Clock
+from gateway.errors import GatewayError
+from gateway.executions.model import ExecutionView
+from gateway.executions.ports import EndReport, RegistryReports, StartReport
+from gateway.executions.postgres import ExecutionStore
+from gateway.executions.postgres_reports import ReportClaim, ReportState, ReportStore
+from gateway.observability.context import accept_request_id, request_context
+from gateway.outbox.model import TaskName
+from gateway.outbox.service import Outbox
+
+log = structlog.get_logger(__name__)
+
+LEASE_SECONDS = 60.0  # longer than the calls of one report take together
+FIRST_DELAY_SECONDS = 2.0
+MAX_DELAY_SECONDS = 300.0
+GIVE_UP_DAYS = 7
+
+
+class Reporter:
+    """Delivers reports. Delivered at least once: a report whose answer was lost is sent again."""
+
+    def __init__(self, outbox: Outbox, reports: RegistryReports, clock: Clock) -> None:
+        self._outbox = outbox
+        self._reports = reports
+        self._clock = clock
+
+    def report(self, execution_id: str) -> None:
+        """Deliver what is due for this execution. Harmless when rung twice, or for an execution that is unknown.
+
+        Raises:
+            DatabaseError: PostgreSQL failed; the sweeper rings again.
+        """
+        now = self._clock.now()
+        with self._outbox.transaction() as work:
+            claim = ReportStore(work.connection).claim(execution_id, now, now + timedelta(seconds=LEASE_SECONDS))
+            if claim is None:
+                log.info("report_claim_refused", execution_id=execution_id)
+                return
+            execution = ExecutionStore(work.connection).get_view(execution_id)
+            request_id = ExecutionStore(work.connection).find_request_id(execution_id)
+        with request_context(accept_request_id(request_id), execution_id=execution_id, flow_id=execution.flow_id):
+            self._deliver(claim, execution)
+
+    def _deliver(self, claim: ReportClaim, execution: ExecutionView) -> None:
+        try:
+            registry_id = claim.registry_execution_id or self._report_start(claim, execution)
+            if registry_id is not None:
+                self._report_end(claim, registry_id)
+        except GatewayError as error:
+            self._failed(claim, execution, error)
+
+    def _report_start(self, claim: ReportClaim, execution: ExecutionView) -> str | None:
+        """Report the start; returns the registry's id when the end is due too."""
+        registry_id = self._reports.report_started(
+            execution.flow_id,
+            StartReport(
+                execution_id=execution.id,
+                parameters=execution.parameters,
+                triggered_by=execution.triggered_by,
+                execution_context=execution.execution_context,
+                started_at=execution.started_at,
+            ),
+        )
+        with self._outbox.transaction() as work:
+            store = ReportStore(work.connection)
+            if registry_id is None:
+                store.close(claim, ReportState.REFUSED, "The Flow Registry keeps no record of this execution")
+                log.info("execution_report_refused")
+                return None
+            return registry_id if store.started(claim, registry_id, self._clock.now()) else None
+
+    def _report_end(self, claim: ReportClaim, registry_id: str) -> None:
+        with self._outbox.transaction() as work:
+            execution = ExecutionStore(work.connection).get_view(claim.execution_id)
+        if execution.completed_at is None:
+            return
+        self._reports.report_ended(
+            registry_id,
+            EndReport(
+                execution_id=execution.id,
+                status=execution.status.value,
+                completed_at=execution.completed_at,
+                result=execution.result,
+                error_message=execution.error["detail"] if execution.error else None,
+            ),
+        )
+        with self._outbox.transaction() as work:
+            ReportStore(work.connection).close(claim, ReportState.DELIVERED)
+        log.info("execution_reported", registry_execution_id=registry_id)
+
+    def _failed(self, claim: ReportClaim, execution: ExecutionView, error: GatewayError) -> None:
+        now = self._clock.now()
+        too_old = now - execution.started_at > timedelta(days=GIVE_UP_DAYS)
+        with self._outbox.transaction() as work:
+            if too_old or not error.retryable:
+                ReportStore(work.connection).close(claim, ReportState.GIVEN_UP, error.detail)
+                log.warning("execution_report_given_up", code=error.code, attempts=claim.attempts + 1)
+                return
+            due_at = now + timedelta(seconds=delay_seconds(claim.attempts))
+            ReportStore(work.connection).postpone(claim, due_at, error.detail)
+            work.outbox.ring(TaskName.REPORT, due_at=due_at, execution_id=claim.execution_id)
+        log.info("execution_report_postponed", code=error.code, attempts=claim.attempts + 1)
+
+
+def delay_seconds(attempts: int) -> float:
+    """Wait after this many failed tries before: 2 s, 4 s, … 5 minutes."""
+    return min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(attempts, 20))

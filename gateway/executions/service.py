@@ -1,0 +1,125 @@
+"""Running flows durably: what views, tasks and commands call. Everything true about a run is a row; a message only says "look"."""
+
+import os
+import socket
+from collections.abc import Collection, Mapping
+from random import Random
+from typing import Any
+
+from config.groups import WorkerSettings
+from gateway.clock import Clock
+from gateway.executions.kinds.call import Kind
+from gateway.executions.kinds.capability import CapabilityKind
+from gateway.executions.kinds.service import ServiceKind
+from gateway.executions.kinds.transform import run_transform
+from gateway.executions.leases import Leases
+from gateway.executions.model import ExecutionPage, ExecutionStatus, ExecutionView, Started
+from gateway.executions.plan import PlanCache
+from gateway.executions.ports import Classify, FlowSource, Http, RegistryReports, ServiceSource
+from gateway.executions.postgres import ExecutionStore
+from gateway.executions.reporting import Reporter
+from gateway.executions.runner import TRANSFORM, Runner
+from gateway.executions.settling import Settler
+from gateway.executions.starting import Starter, StartRequest
+from gateway.executions.sweeping import Sweeper, Swept
+from gateway.executions.waiting import Waiting
+from gateway.outbox.service import Outbox
+
+MAX_PAGE = 200
+NOBODY = "anonymous"
+
+
+class Executions:
+    """One per process, safe for threads. Opens nothing until it is used."""
+
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        flows: FlowSource,
+        services: ServiceSource,
+        http: Http,
+        reports: RegistryReports,
+        classify: Classify,
+        clock: Clock,
+        settings: WorkerSettings,
+    ) -> None:
+        self._outbox = outbox
+        leases = Leases(outbox, clock, settings.node_lease_seconds)
+        settler = Settler(
+            outbox=outbox, leases=leases, plans=PlanCache(), classify=classify, clock=clock, worker=worker_name(), random=Random()
+        )
+        kinds: dict[str, Kind] = {TRANSFORM: run_transform, "service": ServiceKind(services, http, clock)}
+        capability = CapabilityKind(services, http, clock)
+        self._starter = Starter(outbox, flows, clock)
+        self._runner = Runner(outbox=outbox, settler=settler, leases=leases, kinds=kinds, capability=capability, clock=clock)
+        self._reporter = Reporter(outbox, reports, clock)
+        self._sweeper = Sweeper(outbox, clock, settings.retention_days)
+        self._waiting = Waiting(self._find_ended, clock)
+
+    def start(
+        self,
+        flow_id: str,
+        parameters: Mapping[str, Any],
+        *,
+        triggered_by: str,
+        execution_context: Mapping[str, Any],
+        idempotency_key: str | None = None,
+        caller: str = NOBODY,
+    ) -> Started:
+        """Start a flow. `created` is False when the same key and body came before: their execution is returned.
+
+        Args:
+            caller: scopes the key together with the flow, so that two callers never meet in one key.
+        Raises:
+            InvalidInput, KeyReused, NotFound, FlowArchived, Unavailable; see `Starter.start`.
+        """
+        return self._starter.start(StartRequest(flow_id, parameters, triggered_by, execution_context, caller, idempotency_key))
+
+    def get(self, execution_id: str) -> ExecutionView:
+        """One execution with its nodes, result and error.
+
+        Raises:
+            ExecutionNotFound
+        """
+        with self._outbox.transaction() as work:
+            return ExecutionStore(work.connection).get_view(execution_id)
+
+    def wait(self, execution_id: str, seconds: float) -> ExecutionView:
+        """The execution once it ended, or as it stands after `seconds`. Holds no connection meanwhile.
+
+        Raises:
+            ExecutionNotFound
+        """
+        self._waiting.wait(execution_id, seconds)
+        return self.get(execution_id)
+
+    def list_for_flow(self, flow_id: str, *, status: ExecutionStatus | None = None, limit: int = 20, offset: int = 0) -> ExecutionPage:
+        """A page of a flow's executions, newest first; at most `MAX_PAGE` at once."""
+        with self._outbox.transaction() as work:
+            return ExecutionStore(work.connection).list_for_flow(flow_id, status, min(limit, MAX_PAGE), offset)
+
+    def run_node(self, execution_id: str, node_id: str) -> None:
+        """Run one node, and those after it as long as that is quick. Ringing twice is harmless: the lease admits one runner."""
+        self._runner.run(execution_id, node_id)
+
+    def report(self, execution_id: str) -> None:
+        """Tell the registry what it does not know yet of this execution. Ringing twice is harmless."""
+        self._reporter.report(execution_id)
+
+    def sweep(self) -> Swept:
+        """Ring again for what nobody heard, and forget what is old."""
+        return self._sweeper.sweep()
+
+    def stop(self) -> None:
+        """End the thread that waits for executions."""
+        self._waiting.stop()
+
+    def _find_ended(self, execution_ids: Collection[str]) -> set[str]:
+        with self._outbox.transaction() as work:
+            return ExecutionStore(work.connection).find_ended(execution_ids)
+
+
+def worker_name() -> str:
+    """Names this process in leases and attempts."""
+    return f"{socket.gethostname()}:{os.getpid()}"
