@@ -1,7 +1,7 @@
 """Last-known-good copies: a bounded memory in each process, and rows in PostgreSQL that outlive it and are shared.
 
 Reads look into memory first. Writes go to memory at once and to PostgreSQL later, from a background loop (`upkeep.py`): a hung
-PostgreSQL delays no read. What must not be written down (secrets, pages) stays in memory. A copy whose content did not change is written
+PostgreSQL delays no read. What must not be written down (secrets) stays in memory. A copy whose content did not change is written
 again only after `REWRITE_SECONDS`: after a restart its age can look that much older than it is, never younger.
 """
 
@@ -43,12 +43,16 @@ class Copies:
         """Since the service gave it, >= 0."""
         return max(0.0, self._clock.monotonic() - copy.taken)
 
-    def remember(self, kind: Kind, key: str, body: Any, *, lasting: bool = True) -> Copy:
-        """Keep what the service just said; not beyond this process unless `lasting`."""
-        copy = Copy(kind, key, body, self._clock.now(), self._clock.monotonic())
+    def remember(self, kind: Kind, key: str, body: Any, *, lasting: bool = True, overrule: bool = False) -> Copy:
+        """Keep what the service just said.
+
+        Args:
+            lasting: beyond this process; otherwise a row from before goes too.
+            overrule: it also ends the matter of a flow whose upload was hindered: it has been registered now.
+        """
+        copy = Copy(kind, key, body, self._clock.now(), self._clock.monotonic(), overrule=overrule)
         self._memory.put(copy)
-        if lasting:
-            self._write_later(copy.place, copy)
+        self._write_later(copy.place, copy if lasting else None)
         return copy
 
     def forget(self, kind: Kind, key: str) -> None:
@@ -56,24 +60,25 @@ class Copies:
         self._memory.drop(kind, key)
         self._write_later((kind, key), None)
 
-    def hold(self, row: CopyRow) -> Copy:
-        """Keep a row in memory too."""
-        copy = self._from_row(row)
-        self._memory.put(copy)
-        return copy
+    def hold(self, row: CopyRow) -> None:
+        """Keep in memory what was just written as a row."""
+        self._memory.put(self._from_row(row))
 
     def find_in_memory(self, kind: Kind, key: str) -> Copy | None:
         """This process's copy."""
         return self._memory.find(kind, key)
 
     def find(self, kind: Kind, key: str) -> Copy | None:
-        """This process's copy, or else the row."""
-        return self._memory.find(kind, key) or self.find_row(kind, key)
+        """This process's copy, or else the row, which then is this process's too."""
+        copy = self._memory.find(kind, key) or self.find_row(kind, key)
+        if copy:
+            self._memory.put(copy)
+        return copy
 
     def find_row(self, kind: Kind, key: str) -> Copy | None:
-        """The row, from now on in memory too. PostgreSQL being down counts as none, and is not asked again for a while."""
+        """The row. PostgreSQL being down counts as none, and is not asked again for a while."""
         rows = self._read(lambda store: [store.find(kind, key)])
-        return self.hold(rows[0]) if rows and rows[0] else None
+        return self._from_row(rows[0]) if rows and rows[0] else None
 
     def list_kind(self, kind: Kind, limit: int) -> list[Copy]:
         """Every copy of a kind, rows and memory together, newest first; memory alone when PostgreSQL is down."""
@@ -114,6 +119,8 @@ class Copies:
                 self._unwritten[place] = copy
 
     def _is_written(self, copy: Copy) -> bool:
+        if copy.overrule:
+            return False
         digest, taken = self._written.get(copy.place, (None, 0.0))
         return digest == copy.digest and copy.taken - taken < REWRITE_SECONDS and copy.place not in self._unwritten
 
@@ -122,7 +129,11 @@ class Copies:
             return
         with self._postgres.transaction() as connection:
             store = KnownCopyStore(connection)
-            store.save([CopyRow(copy.kind, copy.key, copy.body, copy.fetched_at) for copy in batch.values() if copy])
+            copies = [copy for copy in batch.values() if copy]
+            store.save([_row(copy) for copy in copies])
+            for copy in copies:
+                if copy.overrule:
+                    store.overrule_flow(copy.key, copy.body)
             store.remove([place for place, copy in batch.items() if copy is None])
         self._settle(batch)
 
@@ -162,3 +173,7 @@ class Copies:
         age_seconds = max(0.0, (self._clock.now() - row.fetched_at).total_seconds())
         taken = self._clock.monotonic() - age_seconds
         return Copy(Kind(row.kind), row.key, row.body, row.fetched_at, taken, state=CopyState(row.state), problem=row.problem)
+
+
+def _row(copy: Copy) -> CopyRow:
+    return CopyRow(copy.kind, copy.key, copy.body, copy.fetched_at)

@@ -21,7 +21,6 @@ class Kind(StrEnum):
     SERVICE = "service"
     SERVICES = "services"
     FLOW = "flow"
-    FLOW_PAGE = "flow-page"
 
 
 Place = tuple[Kind, str]
@@ -29,7 +28,7 @@ Place = tuple[Kind, str]
 
 @dataclass(frozen=True)
 class Copy:
-    """One copy. `taken`: when the service gave it, on this process's monotonic clock. `size`: characters of JSON. `digest`: of its content."""
+    """One copy. `taken`: when the service gave it, on this process's monotonic clock. `size`: characters of JSON."""
 
     kind: Kind
     key: str
@@ -38,6 +37,7 @@ class Copy:
     taken: float
     state: CopyState = CopyState.KNOWN
     problem: str | None = None
+    overrule: bool = False
     size: int = field(init=False, compare=False)
     digest: int = field(init=False, compare=False)
 

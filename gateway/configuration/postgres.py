@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, tuple_, update
+from sqlalchemy import Connection, Update, delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from gateway.configuration.model import CopyState
@@ -45,12 +45,6 @@ class KnownCopyStore:
         order = known_copies.c.fetched_at.desc()
         rows = self._connection.execute(select(*COLUMNS).where(known_copies.c.kind == kind).order_by(order).limit(limit))
         return [CopyRow(**row._mapping) for row in rows]
-
-    def list_waiting_flows(self, limit: int) -> list[CopyRow]:
-        """Flows that the registry does not hold as they were given, oldest first."""
-        waiting = known_copies.c.state.in_(WAITING)
-        statement = select(*COLUMNS).where(known_copies.c.kind == "flow", waiting).order_by(known_copies.c.fetched_at).limit(limit)
-        return [CopyRow(**row._mapping) for row in self._connection.execute(statement)]
 
     def save(self, rows: Sequence[CopyRow]) -> None:
         """Keep what the service said. An older copy than the row's, and a flow whose upload waits, change nothing.
@@ -101,16 +95,26 @@ class KnownCopyStore:
         )
         return done.rowcount == 1
 
-    def settle_flow(self, flow_id: str, state: CopyState, *, body: Any, problem: str | None, at: datetime) -> None:
-        """End the wait of a flow, as known or as what hinders it."""
-        new = insert(known_copies).values(kind="flow", key=flow_id, body=body, state=state, problem=problem, fetched_at=at, due_at=None)
-        changed = {"body": body, "state": state, "problem": problem, "fetched_at": at, "due_at": None}
-        self._connection.execute(new.on_conflict_do_update(index_elements=["kind", "key"], set_=changed))
+    def settle_flow(self, row: CopyRow, *, over: CopyState) -> None:
+        """End the wait of a flow that is still in state `over`: as known, or as what hinders it."""
+        values = {"body": row.body, "state": row.state, "problem": row.problem, "fetched_at": row.fetched_at, "due_at": None}
+        self._connection.execute(_flow(row.key).where(known_copies.c.state == over).values(**values))
+
+    def overrule_flow(self, flow_id: str, body: Any) -> None:
+        """The registry took a flow of this id: what hindered an earlier one of it is over."""
+        hindered = known_copies.c.state.in_((CopyState.CONFLICTED, CopyState.REFUSED))
+        self._connection.execute(_flow(flow_id).where(hindered).values(body=body, state=CopyState.KNOWN, problem=None))
+
+    def count_waiting_flows(self) -> dict[str, int]:
+        """How many are in each state but known."""
+        chosen = select(known_copies.c.state, func.count().label("number")).where(
+            known_copies.c.kind == "flow", known_copies.c.state.in_(WAITING)
+        )
+        return {row.state: row.number for row in self._connection.execute(chosen.group_by(known_copies.c.state))}
 
     def postpone_flow(self, flow_id: str, due_at: datetime) -> None:
         """Count a try that failed; the next one is due later."""
-        changed = update(known_copies).where(known_copies.c.kind == "flow", known_copies.c.key == flow_id)
-        self._connection.execute(changed.values(attempts=known_copies.c.attempts + 1, due_at=due_at))
+        self._connection.execute(_flow(flow_id).values(attempts=known_copies.c.attempts + 1, due_at=due_at))
 
     def claim_overdue_flows(self, before: datetime, due_at: datetime, limit: int) -> list[str]:
         """Ids of pending flows whose doorbell got lost, each to one caller; they are due again at `due_at`."""
@@ -126,3 +130,7 @@ class KnownCopyStore:
             chosen = update(known_copies).where(known_copies.c.kind == "flow", known_copies.c.key.in_(claimed))
             self._connection.execute(chosen.values(due_at=due_at))
         return claimed
+
+
+def _flow(flow_id: str) -> Update:
+    return update(known_copies).where(known_copies.c.kind == "flow", known_copies.c.key == flow_id)

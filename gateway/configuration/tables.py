@@ -11,7 +11,7 @@ from gateway.databases.metadata import metadata
 known_copies = sa.Table(
     "known_copies",
     metadata,
-    sa.Column("kind", sa.Text, nullable=False, comment="config, service, services, flow or flow-page"),
+    sa.Column("kind", sa.Text, nullable=False, comment="config, service, services or flow"),
     sa.Column("key", sa.Text, nullable=False, comment="what identifies it within its kind: for a flow its id"),
     sa.Column("body", postgresql.JSONB, nullable=False, comment="the copy, as the service answered it"),
     sa.Column("state", sa.Text, nullable=False, server_default="known", comment="known; for a flow also pending, conflicted or refused"),

@@ -13,7 +13,7 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "known_copies",
-        sa.Column("kind", sa.Text(), nullable=False, comment="config, service, services, flow or flow-page"),
+        sa.Column("kind", sa.Text(), nullable=False, comment="config, service, services or flow"),
         sa.Column("key", sa.Text(), nullable=False, comment="what identifies it within its kind: for a flow its id"),
         sa.Column("body", postgresql.JSONB(), nullable=False, comment="the copy, as the service answered it"),
         sa.Column(

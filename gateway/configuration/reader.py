@@ -1,0 +1,106 @@
+"""Reading through a copy: fresh enough, or asked by one caller for all, or last known good."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from typing import Any
+
+import structlog
+
+from gateway.configuration.copies import Copies
+from gateway.configuration.errors import ConfigurationUnavailable, NotOffered
+from gateway.configuration.memory import Copy, Kind, Place
+from gateway.configuration.model import Known, Source
+from gateway.errors import NotFound, UpstreamInvalid
+
+log = structlog.get_logger(__name__)
+
+Fetch = Callable[[], Any]
+
+
+class Flights:
+    """Concurrent calls for the same thing become one: the first caller makes it, the others wait for its outcome."""
+
+    def __init__(self, wait_seconds: float) -> None:
+        """`wait_seconds`: how long a caller waits for the first one; the call itself has its own limit."""
+        self._wait_seconds = wait_seconds
+        self._lock = threading.Lock()
+        self._flying: dict[Place, Future[Copy]] = {}
+
+    def run(self, place: Place, call: Callable[[], Copy]) -> Copy:
+        """The outcome of `call`, made by whoever came first.
+
+        Raises:
+            ConfigurationUnavailable: the first caller took too long; and whatever `call` raises.
+        """
+        with self._lock:
+            future = self._flying.get(place)
+            if future is None:
+                mine = self._flying[place] = Future()
+        if future is None:
+            return self._fly(place, mine, call)
+        try:
+            return future.result(self._wait_seconds)
+        except FutureTimeout:
+            raise ConfigurationUnavailable("The Configuration Service did not answer in time", retry_after_seconds=1) from None
+
+    def _fly(self, place: Place, mine: "Future[Copy]", call: Callable[[], Copy]) -> Copy:
+        try:
+            mine.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - handed to every waiting caller, and raised again here by result()
+            mine.set_exception(error)
+        finally:
+            with self._lock:
+                del self._flying[place]
+        return mine.result()
+
+
+class Reader:
+    """Reads things of the Configuration Service through their copies."""
+
+    def __init__(self, copies: Copies, *, wait_seconds: float) -> None:
+        self._copies = copies
+        self._flights = Flights(wait_seconds)
+
+    def read(
+        self, kind: Kind, key: str, fetch: Fetch, *, fresh_seconds: float, lasting: Callable[[Any], bool] = lambda _: True
+    ) -> Known[Any]:
+        """The thing, as good as it can be had now.
+
+        Args:
+            fetch: asks the service; its answer must have been checked, because it replaces the copy.
+            fresh_seconds: a copy younger than this is not asked again.
+            lasting: whether an answer may be written to PostgreSQL.
+        Raises:
+            NotFound: the service says that there is none; the copy is dropped.
+            ConfigurationUnavailable, UpstreamInvalid: the service cannot serve, and there is no copy.
+        """
+        copy = self._copies.find_in_memory(kind, key)
+        if copy and self._copies.age_seconds(copy) < fresh_seconds:
+            return self.known(copy, Source.MEMORY)
+        try:
+            return self.known(self._flights.run((kind, key), lambda: self._refresh(kind, key, fetch, lasting)), Source.SERVICE)
+        except NotOffered:
+            raise
+        except (ConfigurationUnavailable, UpstreamInvalid) as error:
+            copy = copy or self._copies.find(kind, key)
+            if copy is None:
+                raise
+            log.info(
+                "last_known_good_served", kind=str(kind), key=key, age_seconds=round(self._copies.age_seconds(copy), 1), code=error.code
+            )
+            return self.known(copy, Source.LAST_KNOWN_GOOD)
+
+    def known(self, copy: Copy, source: Source) -> Known[Any]:
+        """A copy with its goodness."""
+        stale = source is Source.LAST_KNOWN_GOOD
+        return Known(copy.body, round(self._copies.age_seconds(copy), 3), stale, source, copy.state, copy.problem)
+
+    def _refresh(self, kind: Kind, key: str, fetch: Fetch, lasting: Callable[[Any], bool]) -> Copy:
+        try:
+            body = fetch()
+        except NotFound:
+            self._copies.forget(kind, key)
+            raise
+        return self._copies.remember(kind, key, body, lasting=lasting(body))

@@ -1,0 +1,127 @@
+"""Configuration values and services, as the rest of the gateway reads them."""
+
+import itertools
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from config.groups import ConfigurationSettings
+from gateway.configuration.client import ConfigurationServiceClient
+from gateway.configuration.decoding import read_config, read_service, read_services
+from gateway.configuration.errors import ConfigurationUnavailable, NotOffered, ServiceNotFound
+from gateway.configuration.memory import Kind
+from gateway.configuration.model import ConfigValue, Instance, Known, Service, Source
+from gateway.configuration.reader import Reader
+
+EVERY_SERVICE = "*"
+SECRET_NAME = re.compile(r"passw|secret|token|credential|(api|private|access|encryption)[-_.]?key", re.IGNORECASE)
+
+
+class Configuration:
+    """Layered configuration values: user over tenant over environment over global, decided by the service."""
+
+    def __init__(self, client: ConfigurationServiceClient, reader: Reader, settings: ConfigurationSettings) -> None:
+        self._client = client
+        self._reader = reader
+        self._fresh_seconds = settings.config_fresh_seconds
+
+    def get_value(
+        self, key: str, *, environment: str | None = None, tenant_id: str | None = None, user_id: str | None = None
+    ) -> Known[ConfigValue]:
+        """The value that wins for these layers.
+
+        A copy answers only the very combination of layers that it was given for: what is global for one tenant may not be for another.
+        That a value does not exist is never remembered.
+
+        Raises:
+            ConfigNotFound: no layer has it. ConfigurationUnavailable, UpstreamInvalid: it cannot be asked and no copy is known.
+            InvalidInput: the service refuses the key or a layer's name.
+        """
+        return self._reader.read(
+            Kind.CONFIG,
+            json.dumps([key, environment, tenant_id, user_id]),
+            lambda: self._client.get_config(key, environment, tenant_id, user_id),
+            fresh_seconds=self._fresh_seconds,
+            lasting=_may_be_written,
+        ).map(read_config)
+
+
+def _may_be_written(body: dict[str, Any]) -> bool:
+    """Secrets stay in memory: those that the service marks, and those whose name says so, since not every service marks them."""
+    return not (body.get("isSecret") is True or SECRET_NAME.search(str(body["key"])))
+
+
+class Services:
+    """Service discovery. What this service does not offer counts as nothing registered."""
+
+    def __init__(self, client: ConfigurationServiceClient, reader: Reader, settings: ConfigurationSettings) -> None:
+        self._client = client
+        self._reader = reader
+        self._fresh_seconds = settings.services_fresh_seconds
+        self._turns: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
+
+    def list_services(self) -> Known[tuple[Service, ...]]:
+        """Every registered service with its instances, expired ones too.
+
+        Raises:
+            ConfigurationUnavailable, UpstreamInvalid: it cannot be asked and no copy is known.
+        """
+        try:
+            known = self._reader.read(Kind.SERVICES, EVERY_SERVICE, self._client.list_services, fresh_seconds=self._fresh_seconds)
+        except NotOffered:
+            return Known((), 0.0, stale=False, source=Source.SERVICE)
+        return known.map(read_services)
+
+    def discover(self, name: str) -> Known[Service]:
+        """The service and its living instances, at least one.
+
+        Raises:
+            ServiceNotFound: none is alive. ConfigurationUnavailable, UpstreamInvalid: it cannot be asked and no copy is known.
+        """
+        try:
+            known = self._reader.read(Kind.SERVICE, name, lambda: self._client.discover(name), fresh_seconds=self._fresh_seconds)
+        except NotOffered as error:
+            raise ServiceNotFound(f"No instance of {name} is known: the Configuration Service offers no service discovery") from error
+        service = known.map(read_service)
+        if not service.value.instances:
+            raise ServiceNotFound(f"No healthy instance of {name} is registered")
+        return service
+
+    def find_capable(self, capability: str) -> Service | None:
+        """A living service with only those of its instances that hold the capability; the first by name when several do.
+
+        Raises:
+            ConfigurationUnavailable, UpstreamInvalid: it cannot be asked and no copy is known.
+        """
+        capable = [service for service in (_narrow(each, capability) for each in self.list_services().value) if service.is_healthy]
+        for listed in sorted(capable, key=lambda service: service.name):
+            living = _narrow(self._living(listed), capability)
+            if living.instances:
+                return living
+        return None
+
+    def choose_instance(self, service: Service) -> Instance:
+        """One of its instances, each in turn.
+
+        Raises:
+            ServiceNotFound: it has none.
+        """
+        if not service.instances:
+            raise ServiceNotFound(f"No healthy instance of {service.name} is registered")
+        return service.instances[next(self._turns[service.name]) % len(service.instances)]
+
+    def _living(self, listed: Service) -> Service:
+        """The registry knows by its own clock who is alive; a list may still show instances whose lease just ended."""
+        try:
+            return self.discover(listed.name).value
+        except ServiceNotFound:
+            return Service(listed.name, "expired", ())
+        except ConfigurationUnavailable:
+            return listed
+
+
+def _narrow(service: Service, capability: str) -> Service:
+    holding = tuple(instance for instance in service.instances if capability in instance.capabilities)
+    return Service(service.name, service.status, holding, service.version)
