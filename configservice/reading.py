@@ -1,0 +1,203 @@
+"""Reading what a client sent: JSON bodies and query parameters, bounded and checked, or an `InvalidRequest` that names each field."""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Annotated, Any, Self, TypeVar
+
+from flask import request
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
+from werkzeug.exceptions import UnsupportedMediaType
+
+from gateway.errors import FieldError, InvalidInput
+from gateway.flows.limits import find_excess, pointer_to
+
+# pydantic's names of what is wrong, in Joi's words, which the platform's clients know (https://joi.dev/api/#list-of-errors).
+JOI_TYPES = {
+    "missing": "any.required",
+    "extra_forbidden": "object.unknown",
+    "string_type": "string.base",
+    "string_too_long": "string.max",
+    "string_too_short": "string.empty",
+    "string_pattern_mismatch": "string.pattern.base",
+    "int_type": "number.base",
+    "int_parsing": "number.base",
+    "int_from_float": "number.integer",
+    "float_type": "number.base",
+    "greater_than_equal": "number.min",
+    "less_than_equal": "number.max",
+    "bool_type": "boolean.base",
+    "bool_parsing": "boolean.base",
+    "list_type": "array.base",
+    "tuple_type": "array.base",
+    "too_long": "array.max",
+    "too_short": "array.min",
+    "dict_type": "object.base",
+    "model_type": "object.base",
+    "model_attributes_type": "object.base",
+    "enum": "any.only",
+    "literal_error": "any.only",
+}
+
+
+@dataclass(frozen=True)
+class Detail:
+    """One thing wrong, in Joi's form."""
+
+    message: str
+    path: tuple[str | int, ...]
+    type: str = "any.invalid"
+
+    def to_json(self) -> dict[str, Any]:
+        """`{message, path[], type}`."""
+        return {"message": self.message, "path": list(self.path), "type": self.type}
+
+
+class InvalidRequest(InvalidInput):
+    """The body or query breaks a rule; `details` names each place."""
+
+    def __init__(self, message: str, details: list[Detail]) -> None:
+        super().__init__(message, [FieldError(pointer_to(*each.path), each.message) for each in details])
+        self.details = details[:100]
+
+    @classmethod
+    def of(cls, message: str, *path: str | int, kind: str = "any.invalid") -> Self:
+        """One thing wrong in one place."""
+        return cls(message, [Detail(message, path, kind)])
+
+
+def _no_nul(value: object) -> object:
+    if isinstance(value, str) and "\x00" in value:
+        raise ValueError("holds the character U+0000")
+    return value
+
+
+Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$")]  # text without control characters
+Name = Annotated[Line, StringConstraints(min_length=1, max_length=255)]
+Text = Annotated[str, BeforeValidator(_no_nul)]
+
+
+class Body(BaseModel):
+    """A JSON object: types are not converted, unknown fields are refused."""
+
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", alias_generator=to_camel, validate_by_name=False, validate_by_alias=True
+    )
+
+    @classmethod
+    def read(cls, *, optional: bool = False) -> Self:
+        """The body of the current request.
+
+        Raises:
+            InvalidRequest: it cannot be read, or breaks a rule.
+        """
+        return checked(cls, json_object(optional=optional))
+
+
+class Query(BaseModel):
+    """Query parameters: text is converted, unknown ones are ignored, an empty one counts as absent."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, validate_by_name=False)
+
+    @classmethod
+    def read(cls) -> Self:
+        """The query of the current request; of a repeated parameter the first counts.
+
+        Raises:
+            InvalidRequest: a parameter breaks a rule.
+        """
+        return checked(cls, query_values())
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def query_values(**path: str) -> dict[str, str]:
+    """The query's parameters that are not empty, and those of the path, which win."""
+    return {name: value for name, value in request.args.items() if value.strip()} | path
+
+
+def checked(model: type[Model], values: object) -> Model:
+    """The values as this model.
+
+    Raises:
+        InvalidRequest: one detail for each broken rule.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        details = details_of(error)
+        where = ".".join(str(part) for part in details[0].path)
+        raise InvalidRequest(f"{where or 'The whole'}: {details[0].message}", details) from error
+
+
+def details_of(error: ValidationError) -> list[Detail]:
+    """pydantic's findings in Joi's form; the values themselves are left out, one of them may be a secret."""
+    return [_detail(each) for each in error.errors(include_url=False, include_input=False)]
+
+
+def _detail(error: ErrorDetails) -> Detail:
+    return Detail(error["msg"].removeprefix("Value error, "), tuple(error["loc"]), JOI_TYPES.get(error["type"], "any.invalid"))
+
+
+def json_object(*, optional: bool = False) -> dict[str, Any]:
+    """The body, which must be one JSON object; with `optional`, an absent one is the empty object.
+
+    Raises:
+        InvalidRequest: malformed, not UTF-8, too deep, too many values, or a value that PostgreSQL cannot hold.
+    """
+    raw = request.get_data(cache=False)
+    if not raw.strip():
+        if optional:
+            return {}
+        raise InvalidRequest.of("The body is empty; it must be a JSON object", kind="object.base")
+    if request.mimetype not in {"", "application/json"} and not request.mimetype.endswith("+json"):
+        raise UnsupportedMediaType("The body must be application/json")
+    value = parse_json(raw)
+    if not isinstance(value, dict):
+        raise InvalidRequest.of("The body must be a JSON object", kind="object.base")
+    return value
+
+
+def parse_json(raw: bytes) -> Any:
+    """One JSON value that PostgreSQL's jsonb can hold.
+
+    Raises:
+        InvalidRequest: see `json_object`.
+    """
+    try:
+        value = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
+    except json.JSONDecodeError as error:
+        raise InvalidRequest.of(
+            f"Malformed JSON at line {error.lineno}, column {error.colno}: {error.msg}", kind="json.malformed"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InvalidRequest.of(f"The body is not UTF-8: byte {error.start}", kind="json.malformed") from error
+    except RecursionError as error:
+        raise InvalidRequest.of("The body is nested too deeply", kind="json.malformed") from error
+    except ValueError as error:  # a number: not finite, or of thousands of digits
+        raise InvalidRequest.of("The body holds a number that is not finite or too long", kind="number.unsafe") from error
+    if excess := find_excess(value):
+        raise InvalidRequest(f"{excess.pointer or 'The body'} {excess.detail}", [Detail(excess.detail, path_of(excess.pointer))])
+    return value
+
+
+def path_of(pointer: str) -> tuple[str | int, ...]:
+    """The path that an RFC 6901 pointer (or `?name` of a query) stands for; a part of digits counts as an index."""
+    if pointer.startswith("?"):
+        return (pointer[1:],)
+    parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+    return tuple(int(part) if part.isdecimal() and len(part) < 10 and index else part for index, part in enumerate(parts))
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("not finite")
+    return number
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,1 @@
+"""Registered services and their leases."""
