@@ -3,6 +3,7 @@
 import logging
 import math
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -66,13 +67,17 @@ class Driver:
 
     @contextmanager
     def connection(self, timeout_seconds: float) -> Iterator[Client]:
-        """A connected client whose every wait together ends after `timeout_seconds`.
+        """A connected client. Connecting and all that the block waits for end, together, after `timeout_seconds`.
 
         Raises:
             DatabaseError: any of its subclasses, never a vendor exception.
         """
+        deadline = time.monotonic() + timeout_seconds
         try:
-            with self._connections.one() as client, cut_off_after(timeout_seconds, lambda: _shut_down(client)) as cut:
+            with (
+                self._connections.one(min(timeout_seconds, self._settings.timeout_seconds)) as client,
+                cut_off_after(deadline - time.monotonic(), lambda: _shut_down(client)) as cut,
+            ):
                 try:
                     yield client
                 except (vendor.Error, OSError, EOFError) as error:
@@ -96,8 +101,8 @@ class Driver:
             client.connection.context.client_settings["server_side_params"] = True
         return iter(client.execute_iter(text, bound, with_column_types=True, settings=settings))
 
-    def _open(self) -> Client:
-        settings, timeout = self._settings, self._settings.timeout_seconds
+    def _open(self, timeout: float) -> Client:
+        settings = self._settings
         client = Client(
             settings.host,
             port=settings.port,
@@ -106,16 +111,16 @@ class Driver:
             database=settings.database,
             client_name="api-gateway",
             connect_timeout=timeout,
-            send_receive_timeout=timeout,
-            sync_request_timeout=timeout,
+            send_receive_timeout=settings.timeout_seconds,
+            sync_request_timeout=settings.timeout_seconds,
             tcp_keepalive=(5, 2, 3),
         )
-        try:
-            with cut_off_after(timeout, lambda: _shut_down(client)):
+        with cut_off_after(timeout, lambda: _shut_down(client)) as cut:
+            try:
                 client.connection.connect()
-        except (vendor.Error, OSError, EOFError) as error:
-            client.disconnect()
-            raise self._refused(error) from error
+            except (vendor.Error, OSError, EOFError) as error:
+                client.disconnect()
+                raise self._refused(TimeoutError() if cut.fired else error) from error
         return client
 
     def _refused(self, error: Exception) -> DatabaseError:

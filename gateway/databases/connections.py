@@ -53,7 +53,7 @@ class Connections(Generic[T]):
 
     def __init__(
         self,
-        open_one: Callable[[], T],
+        open_one: Callable[[float], T],
         close_one: Callable[[T], None],
         is_open: Callable[[T], bool],
         *,
@@ -70,14 +70,14 @@ class Connections(Generic[T]):
         self._idle: list[tuple[T, float]] = []
 
     @contextmanager
-    def one(self) -> Iterator[T]:
+    def one(self, open_timeout_seconds: float) -> Iterator[T]:
         """A connection; a block that raises closes it, since nobody knows what is left on its wire.
 
         Raises:
             PoolExhausted: none became free in time. Or whatever opening raises.
         """
         with self._slots.one():
-            connection = self._take() or self._open()
+            connection = self._take() or self._open(open_timeout_seconds)
             try:
                 yield connection
             except BaseException:

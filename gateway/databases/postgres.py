@@ -1,68 +1,113 @@
 """PostgreSQL by SQLAlchemy on psycopg2: the transactional truth.
 
-Source: https://www.postgresql.org/docs/current/errcodes-appendix.html (SQLSTATE classes),
-https://www.postgresql.org/docs/current/libpq-connect.html (timeouts and keepalives).
+Source: https://www.postgresql.org/docs/current/libpq-connect.html (timeouts and keepalives).
 """
 
-import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from config.databases import PostgresSettings
-from gateway.databases.errors import (
-    DatabaseAuthenticationFailed,
-    DatabaseDisabled,
-    DatabaseError,
-    DatabaseFailed,
-    DatabasePoolExhausted,
-    DatabaseReadOnly,
-    DatabaseTimeout,
-    DatabaseUnreachable,
-    StatementConflict,
-    StatementInvalid,
-)
+from gateway.databases import postgres_waiting
+from gateway.databases.errors import DatabaseDisabled, DatabaseReadOnly, StatementInvalid
+from gateway.databases.model import DatabaseName, Ping, PoolStats, ResultSet, Role
+from gateway.databases.postgres_errors import translated
+from gateway.databases.postgres_reading import IN_NO_CURSOR, read, readable_statement, refused_write
+from gateway.databases.process_local import ProcessLocal
 
-NAME = "postgres"
 POOL_WAIT_SECONDS = 2.0
+GRACE_SECONDS = 1.0  # the server's own limit comes first and keeps the connection; ours is for a server that is hung
+
+
+class CountingPool(QueuePool):
+    """SQLAlchemy's pool, which also counts how often a caller found no connection free."""
+
+    waits = 0
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        self.waits += self.checkedout() >= self.size()
+        return super()._do_get()
 
 
 class Postgres:
     """One pool of connections to PostgreSQL, opened when first used and never shared across a fork."""
 
+    name = DatabaseName.POSTGRES
+    engine = "PostgreSQL"
+    role = Role.TRANSACTIONAL
+
     def __init__(self, settings: PostgresSettings) -> None:
         self._settings = settings
-        self._engine: Engine | None = None
-        self._lock = threading.Lock()
+        self._engine = ProcessLocal(lambda: build_engine(settings))
+
+    @property
+    def configured(self) -> bool:
+        return self._settings.sqlalchemy_url is not None
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, *, statement_timeout_seconds: float | None = None) -> Iterator[Connection]:
         """One transaction: commits at the end of the block, rolls back when it raises.
 
+        Args:
+            statement_timeout_seconds: limit of each statement, in place of the setting's.
         Raises:
             DatabaseError: any of its subclasses, never a vendor exception. Errors of our own pass unchanged.
         """
-        with translated(), self.engine().begin() as connection:
+        limit = statement_timeout_seconds or self._settings.statement_timeout_seconds
+        with postgres_waiting.at_most(limit + GRACE_SECONDS), translated(), self.sqlalchemy_engine().begin() as connection:
+            if statement_timeout_seconds is not None:
+                connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(limit * 1000)}")
             yield connection
 
-    def engine(self) -> Engine:
+    def sqlalchemy_engine(self) -> Engine:
         """The engine of this process, built at first use.
 
         Raises:
             DatabaseDisabled: PostgreSQL is not configured.
         """
-        with self._lock:
-            if self._engine is None:
-                self._engine = build_engine(self._settings)
-            return self._engine
+        return self._engine.get()
+
+    def connect(self) -> None:
+        with translated(), self.sqlalchemy_engine().connect():
+            pass
+
+    def ping(self, timeout_seconds: float) -> Ping:
+        deadline = time.monotonic() + timeout_seconds
+        with postgres_waiting.by(deadline), translated(), self.sqlalchemy_engine().connect() as connection:
+            return Ping(str(connection.exec_driver_sql("SHOW server_version").scalar_one()).split(" ", 1)[0])
+
+    def query(self, statement: str, parameters: Mapping[str, Any], *, timeout_seconds: float, max_rows: int) -> ResultSet:
+        """Run one SELECT, WITH, VALUES, TABLE, EXPLAIN or SHOW in a READ ONLY transaction. Parameters are written `:name`.
+
+        Raises:
+            StatementRefused: another kind of statement, or one that would write.
+        """
+        tokens = readable_statement(statement)
+        deadline = time.monotonic() + timeout_seconds
+        try:
+            with postgres_waiting.by(deadline + GRACE_SECONDS / 4), translated(), self.sqlalchemy_engine().connect() as connection:
+                return read(connection, tokens, parameters, deadline=deadline, max_rows=max_rows)
+        except DatabaseReadOnly as error:
+            raise refused_write(error) from error
+        except StatementInvalid as error:
+            if error.vendor_code == IN_NO_CURSOR:
+                raise refused_write(error) from error
+            raise
+
+    def pool_stats(self) -> PoolStats:
+        engine = self._engine.find()
+        pool = engine.pool if engine else None
+        if not isinstance(pool, CountingPool):
+            return PoolStats(0, 0, self._settings.pool_size, 0)
+        return PoolStats(pool.checkedout(), pool.checkedin(), pool.size(), pool.waits)
 
     def close(self) -> None:
         """Close every connection of the pool; the next use opens new ones."""
-        with self._lock:
-            engine, self._engine = self._engine, None
+        engine = self._engine.take()
         if engine is not None:
             engine.dispose()
 
@@ -76,77 +121,28 @@ def build_engine(settings: PostgresSettings) -> Engine:
     url = settings.sqlalchemy_url
     if url is None:
         raise DatabaseDisabled("PostgreSQL is not configured; set DATABASE_URL")
+    postgres_waiting.install()
     timeout_ms = int(settings.statement_timeout_seconds * 1000)
     return create_engine(
         url,
+        poolclass=CountingPool,
         pool_size=settings.pool_size,
         max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS,
         pool_recycle=1800,
         pool_use_lifo=True,
         connect_args={
-            "connect_timeout": max(1, round(settings.connect_timeout_seconds)),
+            "connection_factory": postgres_waiting.bounded_connection(
+                settings.connect_timeout_seconds, settings.statement_timeout_seconds + GRACE_SECONDS
+            ),
             "application_name": "api-gateway",
-            "options": f"-c statement_timeout={timeout_ms} -c idle_in_transaction_session_timeout=60000 -c timezone=UTC",
+            "options": (
+                f"-c statement_timeout={timeout_ms} -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
+                " -c client_connection_check_interval=1000"
+            ),
             "keepalives_idle": 5,
             "keepalives_interval": 2,
             "keepalives_count": 3,
             "tcp_user_timeout": timeout_ms + 2000,
         },
     )
-
-
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turn SQLAlchemy's and psycopg2's errors into ours.
-
-    Raises:
-        DatabaseError: chosen by SQLSTATE class, then by the vendor's type.
-    """
-    try:
-        yield
-    except PoolTimeout as error:
-        raise DatabasePoolExhausted(NAME, "Every PostgreSQL connection of this process is in use", retry_after_seconds=1) from error
-    except DBAPIError as error:
-        raise _by_sqlstate(error) from error
-    except SQLAlchemyError as error:
-        raise DatabaseFailed(NAME, "PostgreSQL could not run the statement") from error
-
-
-def _by_sqlstate(error: DBAPIError) -> DatabaseError:
-    sqlstate = getattr(error.orig, "pgcode", None) or ""
-    for prefix, kind, detail in SQLSTATE_RULES:
-        if sqlstate.startswith(prefix):
-            return kind(NAME, detail, vendor_code=sqlstate)
-    if not sqlstate and (error.connection_invalidated or type(error.orig).__name__ == "OperationalError"):
-        return _by_text(str(error.orig))
-    return DatabaseFailed(NAME, "PostgreSQL could not run the statement", vendor_code=sqlstate or None)
-
-
-def _by_text(text: str) -> DatabaseError:
-    """libpq gives no SQLSTATE while connecting; its text is the only fact left."""
-    if "authentication failed" in text or "no password supplied" in text:
-        return DatabaseAuthenticationFailed(NAME, "PostgreSQL refuses our credentials")
-    if "timeout expired" in text or "timed out" in text:
-        return DatabaseTimeout(NAME, "PostgreSQL did not answer in time", retry_after_seconds=2)
-    return DatabaseUnreachable(NAME, "PostgreSQL cannot be reached", retry_after_seconds=2)
-
-
-# The first matching prefix wins: whole codes stand before their class.
-SQLSTATE_RULES: tuple[tuple[str, type[DatabaseError], str], ...] = (
-    ("57014", DatabaseTimeout, "PostgreSQL did not answer in time"),  # query_canceled: statement_timeout
-    ("55P03", DatabaseTimeout, "PostgreSQL did not grant a lock in time"),  # lock_not_available
-    ("25006", DatabaseReadOnly, "PostgreSQL accepts reads only"),  # read_only_sql_transaction
-    ("53100", DatabaseReadOnly, "PostgreSQL's disk is full"),  # disk_full
-    ("53", DatabaseUnreachable, "PostgreSQL is out of resources"),  # insufficient resources
-    ("57", DatabaseUnreachable, "PostgreSQL is shutting down or starting"),  # operator intervention
-    ("08", DatabaseUnreachable, "PostgreSQL cannot be reached"),  # connection exception
-    ("28", DatabaseAuthenticationFailed, "PostgreSQL refuses our credentials"),  # invalid authorization
-    ("3D", DatabaseAuthenticationFailed, "PostgreSQL has no database of this name"),  # invalid catalog name
-    ("40", StatementConflict, "PostgreSQL rolled the transaction back because of another one"),  # serialization, deadlock
-    ("23", StatementConflict, "The row conflicts with one that exists"),  # integrity constraint violation
-    ("42", StatementInvalid, "PostgreSQL refuses the statement"),  # syntax error or access rule violation
-    ("22", StatementInvalid, "PostgreSQL refuses a value"),  # data exception
-)

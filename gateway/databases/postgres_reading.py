@@ -1,0 +1,145 @@
+"""One read of PostgreSQL: a single statement in a READ ONLY transaction that is always rolled back.
+
+The server refuses writes. What READ ONLY does not stop (locks of the session, other sessions, files, statements made of text) is refused
+before it is sent; and when the gateway's own role is a superuser, the read runs as `pg_read_all_data` instead.
+Source: https://www.postgresql.org/docs/current/sql-set-transaction.html , https://www.postgresql.org/docs/current/functions-admin.html
+"""
+
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from psycopg2.extras import Json
+from sqlalchemy import Connection, CursorResult
+
+from gateway.databases import postgres_waiting
+from gateway.databases.collecting import RowCollector, rough_bytes
+from gateway.databases.errors import DatabaseReadOnly, StatementInvalid, StatementRefused
+from gateway.databases.limits import MAX_ANSWER_BYTES
+from gateway.databases.model import DatabaseName, ResultSet
+from gateway.databases.sql_text import POSTGRES, Kind, SqlUnclear, Token, called_names, first_word, single_statement
+
+NAME = DatabaseName.POSTGRES
+BY_CURSOR = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "("})
+BY_ITSELF = frozenset({"EXPLAIN", "SHOW"})  # these have no cursor; their answers are short
+FIRST_FETCH_ROWS = 50
+IN_NO_CURSOR = "0A000"  # feature_not_supported: the server's answer to a data-modifying WITH
+_EFFECTS = re.compile(
+    r"(set_config|query_to_xml|ts_stat|ts_rewrite|dblink|crosstab|connectby|xpath_table|lo_|pg_advisory|pg_try_advisory|pg_terminate|"
+    r"pg_cancel|pg_reload|pg_rotate|pg_read_|pg_ls_|pg_stat_file|pg_file_|pg_switch|pg_stat_reset|pg_logical|pg_replication|pg_create_|"
+    r"pg_drop_|pg_backup|pg_start|pg_stop|pg_promote|pg_wal_|pg_notify|pg_export|pg_import|pg_log_|pg_restore|pg_clear|pg_prewarm).*"
+)
+
+
+def readable_statement(statement: str) -> list[Token]:
+    """The tokens of one statement that may be sent.
+
+    Raises:
+        StatementRefused: it is several, does not begin as a read, or calls what a READ ONLY transaction would not stop.
+    """
+    try:
+        tokens = single_statement(statement, POSTGRES)
+    except SqlUnclear as error:
+        raise StatementRefused(NAME, "The statement must be one, with all its quotes and comments closed") from error
+    if first_word(tokens) not in BY_CURSOR | BY_ITSELF:
+        raise StatementRefused(NAME, "Only statements that read are run here: SELECT, WITH, VALUES, TABLE, EXPLAIN, SHOW")
+    if any(token.kind is Kind.WORD and token.text.upper() == "INTO" for token in tokens):
+        raise StatementRefused(NAME, "SELECT INTO makes a table; only reads are run here")
+    called = next((name for name in called_names(tokens) if _EFFECTS.fullmatch(name)), None)
+    if called:
+        raise StatementRefused(NAME, f"The function {called[:60]} does more than read")
+    return tokens
+
+
+def read(connection: Connection, tokens: list[Token], parameters: Mapping[str, Any], *, deadline: float, max_rows: int) -> ResultSet:
+    """Run the statement and roll back. Parameters are written `:name`; the driver quotes their values.
+
+    Args:
+        deadline: of time.monotonic.
+    Raises:
+        StatementRefused: the server says that it would write. StatementInvalid: a parameter is missing or of no known type.
+    """
+    text, bound = _with_parameters(tokens, parameters)
+    with postgres_waiting.by(deadline):
+        try:
+            _begin_reading(connection, deadline)
+            if first_word(tokens) in BY_ITSELF:
+                return _collect(connection.exec_driver_sql(text, bound), max_rows)
+            connection.exec_driver_sql(f"DECLARE reading NO SCROLL CURSOR FOR {text}", bound)
+            return _fetch(connection, max_rows)
+        finally:
+            if not connection.invalidated:
+                connection.rollback()
+
+
+def refused_write(error: DatabaseReadOnly | StatementInvalid) -> StatementRefused:
+    """A write that the server itself refused."""
+    return StatementRefused(NAME, "The statement would write; only reads are run here", vendor_code=error.vendor_code)
+
+
+def _begin_reading(connection: Connection, deadline: float) -> None:
+    timeout_ms = max(1, int((deadline - time.monotonic()) * 1000))
+    info = connection.connection.driver_connection.info  # type: ignore[union-attr]  # a checked-out connection has one
+    lower_role = " SET LOCAL ROLE pg_read_all_data;" if info.parameter_status("is_superuser") == "on" else ""
+    connection.exec_driver_sql(
+        f"SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = {timeout_ms}; SET LOCAL standard_conforming_strings = on;{lower_role}"
+    )
+
+
+def _fetch(connection: Connection, max_rows: int) -> ResultSet:
+    """Fetch in steps whose size follows the rows' own: wide rows come few at a time, and memory stays bounded."""
+    collector, step, columns = RowCollector(NAME, max_rows), FIRST_FETCH_ROWS, ()
+    while wanted := min(step, collector.rows_wanted):
+        batch = connection.exec_driver_sql(f"FETCH FORWARD {wanted} FROM reading")
+        columns = tuple(batch.keys())
+        rows = [tuple(row) for row in batch]
+        kept = all(collector.add(row) for row in rows)
+        if not kept or len(rows) < wanted:
+            break
+        step = max(1, MAX_ANSWER_BYTES // 8 // max(1, rough_bytes(rows) // len(rows)))
+    return collector.result(columns)
+
+
+def _collect(answer: CursorResult[Any], max_rows: int) -> ResultSet:
+    collector = RowCollector(NAME, max_rows)
+    for row in answer:
+        if not collector.add(tuple(row)):
+            break
+    return collector.result(tuple(answer.keys()))
+
+
+def _with_parameters(tokens: Sequence[Token], parameters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The text as psycopg2 wants it, `%(name)s` for each `:name`, and the values it names."""
+    parts: list[str] = []
+    bound: dict[str, Any] = {}
+    for name, text in _placed(tokens):
+        if name is None:
+            parts.append(text.replace("%", "%%"))
+        elif name in parameters:
+            parts.append(f"%({name})s")
+            bound[name] = _adapted(parameters[name])
+        else:
+            raise StatementInvalid(NAME, f"The statement names the parameter {name[:100]}, which is missing")
+    return "".join(parts), bound
+
+
+def _placed(tokens: Sequence[Token]) -> Iterator[tuple[str | None, str]]:
+    """Each token, or the name of the parameter that stands there. `::` is a cast, never a parameter."""
+    position = 0
+    while position < len(tokens):
+        here = tokens[position]
+        after = tokens[position + 1] if position + 1 < len(tokens) else None
+        if here.text == ":" and after is not None and after.text == ":":
+            yield None, "::"
+            position += 2
+        elif here.text == ":" and after is not None and after.kind is Kind.WORD:
+            yield after.text, ""
+            position += 2
+        else:
+            yield None, here.text
+            position += 1
+
+
+def _adapted(value: Any) -> Any:
+    return Json(value) if isinstance(value, dict) else value

@@ -1,0 +1,77 @@
+"""A deadline on everything psycopg2 waits for: connecting, a statement, a commit, even when the peer acknowledges and never answers.
+
+statement_timeout is the server's own and a hung server enforces nothing; libpq itself waits for ever. So this process waits in its place.
+Source: https://www.psycopg.org/docs/advanced.html#support-for-coroutine-libraries (the wait callback; COPY does not work with it).
+"""
+
+import select
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+from psycopg2 import extensions, extras
+
+_thread = threading.local()
+
+
+class BoundedConnection(extensions.connection):
+    """A connection whose waits end. Others of this process wait as ever."""
+
+    connect_seconds: float = 2.0
+    wait_seconds: float = 6.0
+
+
+def bounded_connection(connect_seconds: float, wait_seconds: float) -> type[BoundedConnection]:
+    """A connection class whose every single wait ends: while connecting, and afterwards."""
+    return type("BoundedConnection", (BoundedConnection,), {"connect_seconds": connect_seconds, "wait_seconds": wait_seconds})
+
+
+def install() -> None:
+    """Make psycopg2 wait through us. Process-wide, harmless when repeated, and only BoundedConnection is bounded."""
+    extensions.set_wait_callback(_wait)
+
+
+@contextmanager
+def by(deadline: float) -> Iterator[None]:
+    """Bound every wait of this thread inside the block by one deadline (of time.monotonic) too."""
+    before = getattr(_thread, "deadline", None)
+    _thread.deadline = deadline if before is None else min(before, deadline)
+    try:
+        yield
+    finally:
+        _thread.deadline = before
+
+
+@contextmanager
+def at_most(wait_seconds: float) -> Iterator[None]:
+    """Let each wait of this thread inside the block last `wait_seconds`, in place of the connection's own limit."""
+    before = getattr(_thread, "wait_seconds", None)
+    _thread.wait_seconds = wait_seconds
+    try:
+        yield
+    finally:
+        _thread.wait_seconds = before
+
+
+def _wait(connection: Any) -> None:
+    if not isinstance(connection, BoundedConnection):
+        extras.wait_select(connection)
+        return
+    end = _end_of_wait(connection)
+    while (state := connection.poll()) != extensions.POLL_OK:
+        left = end - time.monotonic()
+        poller = select.poll()
+        poller.register(connection.fileno(), select.POLLIN if state == extensions.POLL_READ else select.POLLOUT)
+        if left <= 0 or not poller.poll(left * 1000):
+            raise psycopg2.OperationalError("timeout expired")  # the driver closes the connection: what comes late meets nobody
+
+
+def _end_of_wait(connection: BoundedConnection) -> float:
+    connecting = connection.status == extensions.STATUS_SETUP
+    own = connection.connect_seconds if connecting else (getattr(_thread, "wait_seconds", None) or connection.wait_seconds)
+    end = time.monotonic() + own
+    deadline: float | None = getattr(_thread, "deadline", None)
+    return end if deadline is None else min(end, deadline)
