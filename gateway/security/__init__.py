@@ -1,0 +1,1 @@
+"""What the edge lets in: callers and scopes, rate limits, browser headers, bodies."""

@@ -1,0 +1,36 @@
+"""Configuration values, as the Configuration Service layers them; the last known good one while it is down."""
+
+import re
+
+from flask import Blueprint, Response
+
+from gateway.api.freshness import Fresh, fresh_answer
+from gateway.api.models.configuration import ConfigShape, Layers
+from gateway.api.operations import operation
+from gateway.api.parsing import parse_query
+from gateway.api.services import services
+from gateway.errors import FieldError, InvalidInput
+from gateway.security.scopes import Scope, requires
+
+blueprint = Blueprint("configuration", __name__)
+KEY_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,254}")
+
+
+@blueprint.get("/config/<key>")
+@requires(Scope.READ)
+@operation(
+    "Read one configuration value",
+    query=Layers,
+    answers={200: Fresh[ConfigShape], 304: None},
+    problems=(400, 404, 503),
+    headers={"If-None-Match": "ETag of an earlier answer: 304 when nothing changed"},
+)
+def show(key: str) -> Response:
+    """The value that wins: user over tenant over environment over global. `stale` marks the last known good one."""
+    if not KEY_PATTERN.fullmatch(key):
+        raise InvalidInput("The key is not valid", [FieldError("{key}", f"must match {KEY_PATTERN.pattern}")])
+    layers = parse_query(Layers)
+    known = services().configuration.get_value(key, environment=layers.environment, tenant_id=layers.tenant_id, user_id=layers.user_id)
+    return fresh_answer(
+        Fresh[ConfigShape], ConfigShape.of(known), known, fresh_seconds=services().settings.configuration.config_fresh_seconds
+    )

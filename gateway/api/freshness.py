@@ -1,0 +1,59 @@
+"""How good a copy is, told in the envelope and in headers: Age (RFC 9111 §5.1), Cache-Status (RFC 9211), X-Fallback-Available."""
+
+import hashlib
+import json
+import math
+from typing import Any, Generic, TypeVar
+
+from flask import Response, g
+from pydantic import Field
+
+from gateway.api.answers import answer, conditional
+from gateway.api.models.common import Success
+from gateway.configuration.model import Known, Source
+
+T = TypeVar("T")
+CACHE_NAME = "api-gateway"
+
+
+class Fresh(Success[T], Generic[T]):
+    """An answer that may come from a copy."""
+
+    stale: bool = Field(description="The Configuration Service cannot be asked: this is the last known good copy")
+    age_seconds: float = Field(description="Since the Configuration Service gave it")
+
+
+def freshness_headers(known: Known[Any], fresh_seconds: float) -> dict[str, str]:
+    """Headers of an answer made from `known`; `fresh_seconds`: how long a copy counts as fresh."""
+    headers = {"Age": str(math.floor(known.age_seconds)), "Cache-Status": f"{CACHE_NAME}; {_cache_status(known, fresh_seconds)}"}
+    if known.stale:
+        headers["X-Fallback-Available"] = "true"
+    return headers
+
+
+def fresh_answer(model: type[Fresh[Any]], data: Any, known: Known[Any], *, fresh_seconds: float, **members: Any) -> Response:
+    """A 200 with its freshness and a weak ETag over the value; 304 when the client has it already (RFC 9110 §13.1.2).
+
+    Args:
+        model: the envelope, `Fresh[…]` or a page that derives from it.
+        data: what goes under `data`, made from `known.value`.
+        members: further members of that envelope.
+    """
+    g.served_from = str(known.source)
+    body = model(data=data, stale=known.stale, age_seconds=round(known.age_seconds, 3), **members)
+    response = answer(body, headers={**freshness_headers(known, fresh_seconds), "Cache-Control": "private, no-cache"})
+    response.set_etag(_digest(body), weak=True)
+    return conditional(response)
+
+
+def _cache_status(known: Known[Any], fresh_seconds: float) -> str:
+    if known.source is Source.SERVICE:
+        return "fwd=miss; stored"
+    ttl = math.floor(fresh_seconds - known.age_seconds)
+    return f"hit; ttl={ttl}; detail={known.source}"
+
+
+def _digest(body: Fresh[Any]) -> str:
+    """Of everything but the age: the same value a second later is the same."""
+    text = json.dumps(body.model_dump(mode="json", exclude={"age_seconds": True, "data": {"age_seconds", "source"}}), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

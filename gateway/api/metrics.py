@@ -1,0 +1,63 @@
+"""`GET /metrics`: Prometheus text, for callers with the scope `metrics` and for this machine itself."""
+
+from collections.abc import Iterable
+
+from flask import Blueprint, Response, current_app
+from prometheus_client.metrics_core import Metric
+
+from gateway.api.operations import operation
+from gateway.api.services import services
+from gateway.databases.model import Status
+from gateway.observability.metrics import CONTENT_TYPE_LATEST, RequestMetrics, gauges, render
+from gateway.security.callers import calls_from_loopback
+from gateway.security.scopes import Scope, requires
+
+blueprint = Blueprint("metrics", __name__)
+BREAKER_STATES = ("closed", "open", "half_open", "forced_open", "disabled")
+
+
+def _is_this_machine() -> bool:
+    return calls_from_loopback(trusted_proxies=services().settings.edge.trusted_proxies)
+
+
+@blueprint.get("/metrics")
+@requires(Scope.METRICS, unless=_is_this_machine)
+@operation("Metrics", answers={200: "text/plain"}, problems=(401, 403))
+def metrics() -> Response:
+    """Requests by route, method and status; databases, breakers and pools as this process sees them."""
+    requests: RequestMetrics = current_app.extensions["request_metrics"]
+    return Response(render(requests, _snapshots()), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _snapshots() -> Iterable[Metric]:
+    databases = services().poller.snapshot()
+    yield gauges(
+        "gateway_database_status",
+        "1 for the status that the database has",
+        ("database", "status"),
+        [((name.value, status.value), float(state.status is status)) for name, state in databases.items() for status in Status],
+    )
+    yield gauges(
+        "gateway_database_latency_seconds",
+        "How long its last ping took",
+        ("database",),
+        [((name.value,), state.latency_ms / 1000) for name, state in databases.items() if state.latency_ms is not None],
+    )
+    yield gauges(
+        "gateway_database_connections",
+        "Connections of the process that answers this scrape",
+        ("database", "state"),
+        [
+            ((name.value, which), float(getattr(state.pool, which)))
+            for name, state in databases.items()
+            if state.pool
+            for which in ("in_use", "idle", "limit")
+        ],
+    )
+    breakers = services().breakers.snapshot()
+    yield gauges(
+        "gateway_breaker_state",
+        "1 for the state that the breaker is in",
+        ("target", "state"),
+        [((target, state), float(breaker.state == state)) for target, breaker in breakers.items() for state in BREAKER_STATES],
+    )

@@ -1,0 +1,79 @@
+"""The six databases on the wire."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from gateway.api.models.common import Body, JsonObject, Wire
+from gateway.databases.model import DatabaseStatus
+
+MAX_STATEMENT_LENGTH = 100_000
+
+
+class PoolShape(Wire):
+    """The connections of this process."""
+
+    in_use: int
+    idle: int
+    limit: int
+    waits: int
+
+
+class StatusErrorShape(Wire):
+    """Why the last ping failed, in our words."""
+
+    kind: str
+    code: str
+    detail: str
+
+
+class DatabaseShape(Wire):
+    """One database as the background poller last saw it."""
+
+    status: str = Field(description="healthy, degraded, unhealthy or disabled")
+    engine: str
+    role: str
+    latency_ms: float | None
+    last_ok_at: datetime | None
+    error: StatusErrorShape | None
+    served_by: str | None = Field(description="Who serves its role now: itself, another database, or a fallback of this process")
+    breaker: str
+    pool: PoolShape | None
+    version: str | None
+    timestamp: datetime
+
+
+class DatabasesShape(Wire):
+    """All six."""
+
+    connections: dict[str, bool] = Field(description="Whether each one can be used now")
+    health: dict[str, DatabaseShape]
+
+
+class QueryBody(Body):
+    """One read, in the engine's own language."""
+
+    statement: str = Field(min_length=1, max_length=MAX_STATEMENT_LENGTH)
+    parameters: JsonObject = Field(default_factory=dict, description="Bound by the driver, never pasted into the statement")
+    timeout_ms: int = Field(5_000, ge=1, le=60_000)
+    max_rows: int = Field(100, ge=1, le=10_000)
+
+
+class ResultShape(Wire):
+    """What a read answered."""
+
+    columns: list[str]
+    rows: list[list[Any]]
+    row_count: int
+    truncated: bool
+    elapsed_ms: float
+    served_by: str
+
+
+def describe_databases(statuses: dict[str, DatabaseStatus]) -> DatabasesShape:
+    """From the poller's snapshot to the wire."""
+    return DatabasesShape(
+        connections={name: status.status.usable for name, status in statuses.items()},
+        health={name: DatabaseShape.model_validate(status) for name, status in statuses.items()},
+    )

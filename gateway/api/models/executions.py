@@ -1,0 +1,64 @@
+"""Executions on the wire."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from gateway.api.models.common import Body, JsonObject, PageQuery, Wire
+from gateway.executions.model import ExecutionStatus
+
+MAX_TRIGGERED_BY_LENGTH = 255
+
+
+class ExecuteBody(Body):
+    """What a flow is started with."""
+
+    parameters: JsonObject = Field(default_factory=dict)
+    triggered_by: str = Field("api", min_length=1, max_length=MAX_TRIGGERED_BY_LENGTH)
+    execution_context: JsonObject = Field(default_factory=dict)
+
+
+class HistoryQuery(PageQuery):
+    """Which executions."""
+
+    status: ExecutionStatus | None = None
+
+
+class ExecutionSummaryShape(Wire):
+    """One run without its nodes."""
+
+    execution_id: str = Field(validation_alias="id", serialization_alias="executionId")
+    flow_id: str
+    flow_version: str
+    status: ExecutionStatus
+    parameters: JsonObject
+    triggered_by: str
+    execution_context: JsonObject
+    started_at: datetime
+    completed_at: datetime | None
+    duration_ms: int | None
+    error: JsonObject | None
+    warnings: list[str]
+
+
+class NodeShape(Wire):
+    """One node of a run."""
+
+    id: str
+    name: str
+    type: str
+    status: str
+    attempts: int
+    started_at: datetime | None
+    completed_at: datetime | None
+    duration_ms: int | None
+    output: Any
+    error: JsonObject | None
+
+
+class ExecutionShape(ExecutionSummaryShape):
+    """One run with its nodes, in the order of the definition."""
+
+    result: Any
+    nodes: list[NodeShape]

@@ -1,0 +1,72 @@
+"""Flows on the wire."""
+
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import Field
+
+from gateway.api.freshness import Fresh
+from gateway.api.models.common import JsonObject, PageQuery, Pagination, Wire
+from gateway.flows.model import FlowDefinition, FlowStatus, FlowType
+
+if TYPE_CHECKING:
+    from gateway.flows.validation import Validation
+
+
+class FlowDocument(FlowDefinition):
+    """A flow definition, as it is registered."""
+
+
+class FlowsQuery(PageQuery):
+    """Which flows. Without `status` the registry lists active flows only."""
+
+    type: FlowType | None = None
+    status: FlowStatus | None = None
+    tag: str | None = Field(None, max_length=100)
+    tags: str | None = Field(None, max_length=1000, description="Separated by commas")
+    created_by: str | None = Field(None, max_length=255)
+    sort_by: Literal["name", "createdAt", "updatedAt", "version"] | None = None
+    sort_order: Literal["asc", "desc"] | None = None
+    include_archived: bool = False
+
+    def all_tags(self) -> tuple[str, ...]:
+        """Of `tag` and `tags` together."""
+        return tuple(tag.strip() for tag in f"{self.tag or ''},{self.tags or ''}".split(",") if tag.strip())
+
+
+class FlowPageShape(Fresh[list[JsonObject]]):
+    """A page of flow definitions."""
+
+    pagination: Pagination
+
+
+class RegisteredShape(Wire):
+    """A flow that was accepted while the registry was down."""
+
+    flow: JsonObject
+    status: Literal["pending"] = "pending"
+
+
+class IssueShape(Wire):
+    """One thing that would stop the flow, or looks wrong."""
+
+    pointer: str
+    detail: str
+
+
+class ValidationShape(Wire):
+    """What would stop it running."""
+
+    flow_id: str
+    is_valid: bool
+    errors: list[IssueShape]
+    warnings: list[IssueShape]
+
+    @classmethod
+    def of(cls, flow_id: str, validation: "Validation") -> Self:
+        """From the check to the wire."""
+        return cls(
+            flow_id=flow_id,
+            is_valid=validation.is_valid,
+            errors=[IssueShape.model_validate(issue) for issue in validation.errors],
+            warnings=[IssueShape.model_validate(issue) for issue in validation.warnings],
+        )

@@ -1,0 +1,95 @@
+"""Who depends on whom, on the wire."""
+
+from datetime import datetime
+from typing import Self
+
+from pydantic import Field
+
+from gateway.api.models.common import Query, Wire
+from gateway.topology.model import DEFAULT_DEPTH, MAX_DEPTH, Impact, NodeKind, TopologyView
+
+
+class ImpactQuery(Query):
+    """How far to look."""
+
+    depth: int = Field(DEFAULT_DEPTH, ge=1, le=MAX_DEPTH, description="Edges followed at the most")
+
+
+class RefShape(Wire):
+    """What identifies a node."""
+
+    kind: NodeKind
+    name: str
+
+
+class TopologyNodeShape(RefShape):
+    """A node; `known` is false when others only point at it."""
+
+    title: str
+    known: bool
+
+
+class TopologyEdgeShape(Wire):
+    """`source` depends on `target`."""
+
+    source: RefShape
+    target: RefShape
+    relation: str
+
+
+class TopologyShape(Wire):
+    """The whole graph."""
+
+    nodes: list[TopologyNodeShape]
+    edges: list[TopologyEdgeShape]
+    served_by: str
+    refreshed_at: datetime | None
+
+    @classmethod
+    def of(cls, view: TopologyView) -> Self:
+        """From the graph to the wire."""
+        return cls(
+            nodes=[TopologyNodeShape(kind=node.ref.kind, name=node.ref.name, title=node.title, known=node.known) for node in view.nodes],
+            edges=[TopologyEdgeShape.model_validate(edge) for edge in view.edges],
+            served_by=view.served_by,
+            refreshed_at=view.refreshed_at,
+        )
+
+
+class AffectedShape(RefShape):
+    """One node that breaks too, and the way there."""
+
+    distance: int
+    path: list[RefShape]
+
+
+class ImpactShape(Wire):
+    """What breaks when this breaks, nearest first."""
+
+    kind: NodeKind
+    name: str
+    depth: int
+    affected: list[AffectedShape]
+    truncated: bool
+    served_by: str
+
+    @classmethod
+    def of(cls, impact: Impact) -> Self:
+        """From the walk to the wire."""
+        affected = [
+            AffectedShape(
+                kind=item.node.kind,
+                name=item.node.name,
+                distance=item.distance,
+                path=[RefShape.model_validate(ref) for ref in item.path],
+            )
+            for item in impact.affected
+        ]
+        return cls(
+            kind=impact.root.kind,
+            name=impact.root.name,
+            depth=impact.depth,
+            affected=affected,
+            truncated=impact.truncated,
+            served_by=impact.served_by,
+        )

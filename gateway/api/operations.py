@@ -1,0 +1,70 @@
+"""What a view says about itself, for the OpenAPI document: its summary, what it reads, what it answers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, ParamSpec, TypeVar
+
+from pydantic import BaseModel
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_MARK = "operation"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One endpoint.
+
+    Attributes:
+        answers: by status: the model of the whole body, or a media type for a body that is no JSON; None for no body.
+        problems: the statuses that are answered with a problem; 401, 403, 429 and 500 need not be said.
+        headers: request headers it reads besides those that every endpoint does, with their meaning.
+    """
+
+    summary: str
+    answers: Mapping[int, type[BaseModel] | str | None]
+    description: str = ""
+    body: type[BaseModel] | None = None
+    body_required: bool = True
+    query: type[BaseModel] | None = None
+    problems: tuple[int, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def operation(
+    summary: str,
+    *,
+    answers: Mapping[int, type[BaseModel] | str | None],
+    body: type[BaseModel] | None = None,
+    body_required: bool = True,
+    query: type[BaseModel] | None = None,
+    problems: tuple[int, ...] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Describe a view. Its docstring becomes the description."""
+
+    def decorate(view: Callable[P, R]) -> Callable[P, R]:
+        described = Operation(
+            summary=summary,
+            answers=answers,
+            description=_first_paragraphs(view),
+            body=body,
+            body_required=body_required,
+            query=query,
+            problems=tuple(HTTPStatus(status) for status in problems),
+            headers=headers or {},
+        )
+        setattr(view, _MARK, described)
+        return view
+
+    return decorate
+
+
+def find_operation(view: Callable[..., Any]) -> Operation | None:
+    """What the view says about itself; None when it says nothing."""
+    return getattr(view, _MARK, None)
+
+
+def _first_paragraphs(view: Callable[..., Any]) -> str:
+    return " ".join((view.__doc__ or "").split())

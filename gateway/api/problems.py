@@ -1,0 +1,165 @@
+"""From any error to an answer: RFC 9457 problem details and the platform's envelope in one object. The only place that knows statuses.
+
+The error path takes no call to any server (decision 4): classifying and deciding are pure, the record goes to a local buffer.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, json, request
+from werkzeug.exceptions import HTTPException
+
+from gateway.api.edge_errors import from_http_exception
+from gateway.api.errors import BodyTooLarge, EndpointNotFound, MediaTypeUnsupported, MethodNotAllowed, RequestRefused
+from gateway.api.models.common import FieldProblem, Problem, ProblemError, ProblemRecovery
+from gateway.api.problem_types import PROBLEM_TYPES
+from gateway.api.services import services
+from gateway.databases.errors import DatabaseError, DatabaseTimeout, DatabaseUnreachable
+from gateway.errors import (
+    Conflict,
+    Forbidden,
+    GatewayError,
+    InvalidInput,
+    KeyReused,
+    NotFound,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+    UpstreamInvalid,
+    UpstreamTimeout,
+)
+from gateway.observability.context import current_request_id
+from gateway.recovery.classify import classify
+from gateway.recovery.decide import decide
+from gateway.recovery.guidance import guidance
+from gateway.recovery.model import Decision, Fault
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+REALM = 'Bearer realm="api-gateway"'
+INTERNAL_ERROR = "INTERNAL_ERROR"
+# The most specific base of an error's class counts. 500 is for bugs: an error of the bare GatewayError reaching the edge is one.
+STATUSES: Mapping[type[GatewayError], int] = {
+    EndpointNotFound: 404,
+    MethodNotAllowed: 405,
+    BodyTooLarge: 413,
+    MediaTypeUnsupported: 415,
+    KeyReused: 422,
+    InvalidInput: 400,
+    NotFound: 404,
+    Conflict: 409,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    RateLimited: 429,
+    DatabaseTimeout: 504,
+    DatabaseUnreachable: 503,
+    Unavailable: 503,
+    UpstreamInvalid: 502,
+    UpstreamTimeout: 504,
+    DatabaseError: 502,
+    GatewayError: 500,
+}
+SAYS_WHEN = frozenset({429, 503})  # the contract promises Retry-After with these
+UNKNOWN_WAIT_MS = 30_000  # an operator must act first, or nobody knows
+
+
+def install_problem_handlers(app: Flask) -> None:
+    """Every error becomes a problem, those that werkzeug raises before the view included."""
+    app.register_error_handler(HTTPException, _of_http_exception)
+    app.register_error_handler(Exception, _of_exception)
+
+
+def status_of(error: BaseException) -> int:
+    """The status of an error: by the most specific base of its class in the table; 500 for anything else."""
+    if isinstance(error, RequestRefused):
+        return error.status
+    return next((STATUSES[base] for base in type(error).__mro__ if base in STATUSES), 500)
+
+
+def problem_response(error: BaseException, extra: Mapping[str, Any] | None = None) -> Response:
+    """The answer to an error, with the headers that help: Retry-After, WWW-Authenticate, Allow, X-Fallback-Available.
+
+    Args:
+        extra: further members of the problem (RFC 9457 §3.2).
+    """
+    fault = classify(error)
+    status = status_of(error)
+    decision = decide(fault)
+    wait_ms = decision.retry_after_ms or (UNKNOWN_WAIT_MS if status in SAYS_WHEN else None)
+    _record(fault, status)
+    problem = _problem(error, fault, status, _recovery(fault, decision, wait_ms))
+    body = {**problem.model_dump(mode="json", by_alias=True), **_members(error), **(extra or {})}
+    return Response(json.dumps(body, sort_keys=False), status=status, mimetype=MEDIA_TYPE, headers=_headers(error, fault, wait_ms))
+
+
+def _of_http_exception(error: HTTPException) -> Response:
+    original = getattr(error, "original_exception", None)  # what Flask wraps in an InternalServerError
+    return _of_exception(original) if original else problem_response(from_http_exception(error))
+
+
+def _of_exception(error: Exception) -> Response:
+    if status_of(error) == 500:
+        log.error("request_crashed", error=type(error).__name__, exc_info=error)
+    return problem_response(error)
+
+
+def _problem(error: BaseException, fault: Fault, status: int, recovery: ProblemRecovery) -> Problem:
+    kind = PROBLEM_TYPES[fault.type]
+    return Problem(
+        type=kind.path,
+        title=kind.title,
+        status=status,
+        detail=fault.detail,
+        instance=request.path,
+        message=fault.detail,
+        code=error.code if isinstance(error, GatewayError) else INTERNAL_ERROR,
+        error=_error(fault),
+        recovery=recovery,
+        request_id=current_request_id(),
+        timestamp=services().clock.now(),
+    )
+
+
+def _error(fault: Fault) -> ProblemError:
+    return ProblemError(
+        type=fault.type,
+        message=fault.detail,
+        severity=fault.severity.value,
+        category=fault.category,
+        retryable=fault.retryable,
+        fingerprint=fault.fingerprint,
+        errors=[FieldProblem(pointer=item.pointer, detail=item.detail) for item in fault.errors],
+    )
+
+
+def _recovery(fault: Fault, decision: Decision, wait_ms: int | None) -> ProblemRecovery:
+    return ProblemRecovery(
+        action=decision.action, strategy=decision.strategy.value, retry_after=wait_ms, guidance=guidance(fault, decision)
+    )
+
+
+def _record(fault: Fault, status: int) -> None:
+    """For the request's log line and row; a fault of our own side gets a row of its own."""
+    g.fault_type = fault.type.value
+    if status >= 500:
+        services().analytics.record_fault(fault)
+
+
+def _headers(error: BaseException, fault: Fault, wait_ms: int | None) -> dict[str, str]:
+    headers = {}
+    if wait_ms is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(wait_ms / 1000)))
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = REALM
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = ", ".join(error.allowed)
+    if fault.fallback_available:
+        headers["X-Fallback-Available"] = "true"
+    return headers
+
+
+def _members(error: BaseException) -> dict[str, str]:
+    return {"path": error.path, "method": error.method} if isinstance(error, EndpointNotFound) else {}

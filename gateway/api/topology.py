@@ -1,0 +1,38 @@
+"""Who depends on whom, and what breaks when something breaks."""
+
+from flask import Blueprint, Response, g
+
+from gateway.api.answers import answer
+from gateway.api.models.common import Success
+from gateway.api.models.topology import ImpactQuery, ImpactShape, TopologyShape
+from gateway.api.operations import operation
+from gateway.api.parsing import parse_query
+from gateway.api.services import services
+from gateway.security.scopes import Scope, requires
+from gateway.topology.errors import NodeNotFound
+from gateway.topology.model import NodeKind, NodeRef
+
+blueprint = Blueprint("topology", __name__)
+
+
+@blueprint.get("/topology")
+@requires(Scope.READ)
+@operation("Read the topology", answers={200: Success[TopologyShape]}, problems=(503,))
+def index() -> Response:
+    """Services, flows and databases, and who depends on whom."""
+    view = services().topology.view()
+    g.served_from = view.served_by
+    return answer(Success[TopologyShape](data=TopologyShape.of(view)))
+
+
+@blueprint.get("/topology/<kind>/<name>/impact")
+@requires(Scope.READ)
+@operation("What breaks when this breaks?", query=ImpactQuery, answers={200: Success[ImpactShape]}, problems=(400, 404, 503))
+def impact(kind: str, name: str) -> Response:
+    """Everything that depends on it, directly or through others, with the way there."""
+    depth = parse_query(ImpactQuery).depth
+    if kind not in set(NodeKind):
+        raise NodeNotFound(kind, name)
+    found = services().topology.impact(NodeRef(NodeKind(kind), name), depth)
+    g.served_from = found.served_by
+    return answer(Success[ImpactShape](data=ImpactShape.of(found)))

@@ -1,0 +1,75 @@
+"""The Flask app: assembled here, and nothing else happens here."""
+
+from typing import TYPE_CHECKING
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from config.settings import Settings
+from gateway.api import analytics, configuration, databases, discovery, docs, executions, flows, health, metrics, root, topology
+from gateway.api.problems import install_problem_handlers
+from gateway.api.requests import install_request_log
+from gateway.cli import install_commands
+from gateway.observability.metrics import RequestMetrics
+from gateway.security.callers import install_callers
+from gateway.security.headers import install_compression, install_cors, install_security_headers
+from gateway.security.limits import install_limits
+from gateway.security.scopes import Scope
+from gateway.security.tokens import TokenBook
+
+if TYPE_CHECKING:
+    from gateway.container import Container
+
+API = "/api/v1"
+
+
+def create_app(settings: Settings | None = None, container: "Container | None" = None) -> Flask:
+    """The gateway. Opens no connection, starts no thread.
+
+    Raises:
+        SettingsError: a variable is set but unusable.
+    """
+    settings = settings or (container.settings if container else Settings.from_environment())
+    app = Flask("gateway", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.edge.max_body_bytes
+    app.extensions["container"] = container or _build_container(settings)
+    app.extensions["request_metrics"] = RequestMetrics()
+    install_blueprints(app)
+    install_edge(app, settings)
+    install_problem_handlers(app)
+    install_commands(app)
+    return app
+
+
+def install_blueprints(app: Flask) -> None:
+    """One blueprint per resource."""
+    for module in (health, root, docs, metrics):
+        app.register_blueprint(module.blueprint)
+    for module in (databases, configuration, discovery, analytics, topology):
+        app.register_blueprint(module.blueprint, url_prefix=API)
+    app.register_blueprint(flows.blueprint, url_prefix=f"{API}/flows")
+    app.register_blueprint(executions.blueprint, url_prefix=f"{API}/executions")
+
+
+def install_edge(app: Flask, settings: Settings) -> None:
+    """What surrounds every request. What is installed first runs first before a view and last after it."""
+    install_request_log(app, app.extensions["request_metrics"])
+    install_compression(app)
+    install_security_headers(app, settings.edge)
+    install_cors(app, settings.edge)
+    scopes = frozenset(scope.value for scope in Scope)
+    install_callers(app, TokenBook.parse(_secret(settings), scopes=scopes), scopes)
+    install_limits(app, settings.edge, settings.broker_url)
+    if settings.edge.trusted_proxies:
+        hops = settings.edge.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+
+
+def _build_container(settings: Settings) -> "Container":
+    from gateway.container import build_container
+
+    return build_container(settings)
+
+
+def _secret(settings: Settings) -> str | None:
+    return settings.edge.tokens.get_secret_value() if settings.edge.tokens else None

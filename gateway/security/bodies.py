@@ -1,0 +1,65 @@
+"""Reading a JSON body that somebody may have made to hurt: bounded, strict, and never a surprise further in."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from flask import Request
+from werkzeug.exceptions import UnsupportedMediaType
+
+from gateway.errors import FieldError, MalformedInput
+from gateway.flows.limits import find_excess
+
+MAX_DEPTH = 40  # a flow definition (32) fits, wrapped in a body of ours
+MAX_VALUES = 500_000
+
+
+def read_json(request: Request) -> object:
+    """The body as a JSON value; None when there is no body.
+
+    Raises:
+        RequestEntityTooLarge: the body is larger than MAX_BODY_BYTES, announced or not.
+        UnsupportedMediaType: the body says that it is something else.
+        MalformedInput: it is no JSON (RFC 8259), not UTF-8, or deeper, longer or stranger than JSON between programs is (RFC 7493).
+    """
+    body = request.get_data(cache=False)
+    if not body.strip():
+        return None
+    if not request.is_json:
+        raise UnsupportedMediaType("The body must be application/json")
+    value = _parse(body)
+    excess = find_excess(value, max_depth=MAX_DEPTH, max_values=MAX_VALUES)
+    if excess:
+        raise MalformedInput(f"The body {excess.detail}", [excess])
+    return value
+
+
+def _parse(body: bytes) -> object:
+    try:
+        return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant, object_pairs_hook=_object)
+    except UnicodeDecodeError as error:
+        raise _malformed(f"The body is not UTF-8 at byte {error.start}") from error
+    except json.JSONDecodeError as error:
+        raise _malformed(f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
+    except RecursionError as error:
+        raise _malformed(f"The body is nested deeper than {MAX_DEPTH} levels") from error
+    except ValueError as error:  # Python refuses integers of more than 4300 digits
+        raise _malformed("The body holds a number that is too long") from error
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; a name that comes twice is refused, because readers differ on which one counts."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise _malformed(f"The body has the name {twice[:50]!r} twice in one object")
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise _malformed(f"The body is not JSON: {name} is no JSON number")
+
+
+def _malformed(detail: str) -> MalformedInput:
+    return MalformedInput(detail, [FieldError("", detail.removeprefix("The body "))])

@@ -1,0 +1,251 @@
+"""A container whose services are small fakes that hold what a test puts into them. No I/O."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+from config.settings import Settings
+from gateway.analytics.model import AnalyticsQuery, ErrorReport, FaultCount, RequestReport, RequestRow
+from gateway.configuration.errors import ConfigNotFound, FlowNotFound, ServiceNotFound
+from gateway.configuration.model import ConfigValue, FlowFilters, FlowPage, Instance, Known, Registered, Service, Source
+from gateway.databases.model import FALLBACKS, DatabaseName, DatabaseStatus, PoolStats, Role, Status, StatusError
+from gateway.errors import GatewayError, NotFound
+from gateway.executions.model import ExecutionPage, ExecutionStatus, ExecutionView, NodeStatus, NodeView, Started
+from gateway.flows.parsing import parse_flow, to_document
+from gateway.recovery.model import Fault
+from gateway.topology.errors import NodeNotFound
+from gateway.topology.model import Affected, Edge, Impact, Node, NodeKind, NodeRef, TopologyView
+from tests.fakes.clock import FakeClock
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+ENVIRONMENT = {"DATABASE_URL": "postgresql://user:secret@127.0.0.1:1/gateway", "LOG_LEVEL": "CRITICAL"}
+ROLES = dict(zip(DatabaseName, Role, strict=True))
+FLOW = {
+    "id": "greeting",
+    "name": "Greeting",
+    "type": "custom",
+    "version": "1.0.0",
+    "createdBy": "tests",
+    "nodes": [{"id": "greet", "name": "Greet", "type": "transform", "config": {"output": "hello"}}],
+    "edges": [],
+}
+ORDERS = Service("orders", "healthy", (Instance("10.0.0.1", 8080, id="orders-1", capabilities=("price",)),), "1.2.0")
+
+
+def settings(**variables: str) -> Settings:
+    """Settings of a default deployment, with these variables besides."""
+    return Settings.from_environment({**ENVIRONMENT, **variables})
+
+
+@dataclass
+class FakePoller:
+    """Every database is healthy but those in `down`; those in `disabled` are not configured."""
+
+    down: set[str] = field(default_factory=set)
+    disabled: set[str] = field(default_factory=set)
+    checked_with: float | None = None
+
+    def snapshot(self) -> dict[DatabaseName, DatabaseStatus]:
+        return {name: self._status(name) for name in DatabaseName}
+
+    def check_now(self, timeout_seconds: float) -> dict[DatabaseName, DatabaseStatus]:
+        self.checked_with = timeout_seconds
+        return self.snapshot()
+
+    def _status(self, name: DatabaseName) -> DatabaseStatus:
+        fine = DatabaseStatus(
+            name, name.value.title(), ROLES[name], Status.HEALTHY, name, "closed", AT, 1.25, AT, None, PoolStats(1, 2, 8, 0), "1.0"
+        )
+        if name in self.disabled:
+            return replace(fine, status=Status.DISABLED, served_by=FALLBACKS[name][-1], latency_ms=None, last_ok_at=None, pool=None)
+        if name in self.down:
+            error = StatusError("DatabaseUnreachable", "DATABASE_CONNECTION_ERROR", "It cannot be reached", "08006")
+            return replace(fine, status=Status.UNHEALTHY, served_by=None, error=error, breaker="open")
+        return fine
+
+
+@dataclass
+class FakeConfiguration:
+    """Holds values by key; `error` is raised instead, when set."""
+
+    values: dict[str, Known[ConfigValue]] = field(default_factory=dict)
+    error: GatewayError | None = None
+    asked: list[dict[str, Any]] = field(default_factory=list)
+
+    def get_value(self, key: str, **layers: str | None) -> Known[ConfigValue]:
+        self.asked.append({"key": key, **layers})
+        if self.error:
+            raise self.error
+        if key not in self.values:
+            raise ConfigNotFound(f"No layer holds {key}")
+        return self.values[key]
+
+
+@dataclass
+class FakeServices:
+    """Knows the services in `known`."""
+
+    known: list[Service] = field(default_factory=lambda: [ORDERS])
+
+    def list_services(self) -> Known[tuple[Service, ...]]:
+        return Known(tuple(self.known), 0.5, stale=False, source=Source.MEMORY)
+
+    def discover(self, name: str) -> Known[Service]:
+        for service in self.known:
+            if service.name == name:
+                return Known(service, 0.0, stale=False, source=Source.SERVICE)
+        raise ServiceNotFound(f"No healthy instance of {name} is registered")
+
+    def choose_instance(self, service: Service) -> Instance:
+        return service.instances[0]
+
+
+@dataclass
+class FakeFlows:
+    """A registry in memory. `pending` acts as if it were down."""
+
+    documents: dict[str, dict[str, Any]] = field(default_factory=lambda: {"greeting": dict(FLOW)})
+    pending: bool = False
+    asked: list[tuple[FlowFilters, int, int]] = field(default_factory=list)
+    validation: Any = None
+
+    def register(self, document: object) -> Registered:
+        parsed = to_document(parse_flow(document))
+        self.documents[parsed["id"]] = parsed
+        return Registered(parsed, self.pending)
+
+    def get_document(self, flow_id: str) -> Known[dict[str, Any]]:
+        if flow_id not in self.documents:
+            raise FlowNotFound("No flow has this id")
+        return Known(self.documents[flow_id], 0.0, stale=False, source=Source.SERVICE)
+
+    def list_flows(self, filters: FlowFilters, page: int, limit: int) -> Known[FlowPage]:
+        self.asked.append((filters, page, limit))
+        pagination = {"page": page, "limit": limit, "totalCount": len(self.documents), "totalPages": 1, "hasNext": False, "hasPrev": False}
+        return Known(FlowPage(tuple(self.documents.values()), pagination), 0.0, stale=False, source=Source.SERVICE)
+
+    def validate(self, flow_id: str) -> Any:
+        self.get_document(flow_id)
+        return self.validation or SimpleNamespace(is_valid=True, errors=(), warnings=())
+
+
+def execution(execution_id: str = "run-1", status: ExecutionStatus = ExecutionStatus.COMPLETED) -> ExecutionView:
+    """One run of the greeting flow."""
+    node = NodeView("greet", "Greet", "transform", NodeStatus(status.value), 1, AT, AT, "hello")
+    done = AT if status.is_final else None
+    return ExecutionView(execution_id, "greeting", "1.0.0", status, {}, "api", {}, AT, done, None, (), "hello", (node,))
+
+
+@dataclass
+class FakeExecutions:
+    """Runs are whatever a test puts in; a started one stays running until `wait` is told otherwise."""
+
+    runs: dict[str, ExecutionView] = field(default_factory=dict)
+    started: list[dict[str, Any]] = field(default_factory=list)
+    waited: list[float] = field(default_factory=list)
+    ends_while_waiting: bool = True
+    error: GatewayError | None = None
+
+    def start(self, flow_id: str, parameters: dict[str, Any], **more: Any) -> Started:
+        if self.error:
+            raise self.error
+        self.started.append({"flow_id": flow_id, "parameters": parameters, **more})
+        self.runs["run-1"] = execution(status=ExecutionStatus.RUNNING)
+        return Started(self.runs["run-1"], created=True)
+
+    def wait(self, execution_id: str, seconds: float) -> ExecutionView:
+        self.waited.append(seconds)
+        if self.ends_while_waiting:
+            self.runs[execution_id] = execution(execution_id)
+        return self.get(execution_id)
+
+    def get(self, execution_id: str) -> ExecutionView:
+        if execution_id not in self.runs:
+            raise NotFound("No execution has this id")
+        return self.runs[execution_id]
+
+    def list_for_flow(self, flow_id: str, *, status: ExecutionStatus | None, limit: int, offset: int) -> ExecutionPage:
+        runs = [run for run in self.runs.values() if run.flow_id == flow_id and status in (None, run.status)]
+        return ExecutionPage(tuple(runs[offset : offset + limit]), len(runs), limit, offset)
+
+
+@dataclass
+class FakeAnalytics:
+    """Keeps what was recorded, answers one row."""
+
+    recorded: list[Any] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    asked: list[AnalyticsQuery] = field(default_factory=list)
+
+    def record_request(self, event: Any) -> None:
+        self.recorded.append(event)
+
+    def record_fault(self, fault: Fault, **more: Any) -> None:
+        self.faults.append(fault)
+
+    def requests(self, query: AnalyticsQuery) -> RequestReport:
+        self.asked.append(query)
+        return RequestReport(query, (self._row(query),), 3, "postgres")
+
+    def errors(self, query: AnalyticsQuery) -> ErrorReport:
+        self.asked.append(query)
+        return ErrorReport(query, (self._row(query),), (FaultCount("TIMEOUT_ERROR", "http", None, 2, AT, AT),), 1, "postgres")
+
+    @staticmethod
+    def _row(query: AnalyticsQuery) -> RequestRow:
+        return RequestRow(AT, dict.fromkeys(query.group_by, "x"), 3, 1, 0.33, 0.1, 1.0, 2.0, 3.0, 100)
+
+
+class FakeTopology:
+    """One flow that calls one service."""
+
+    flow = NodeRef(NodeKind.FLOW, "greeting")
+    service = NodeRef(NodeKind.SERVICE, "orders")
+
+    def view(self) -> TopologyView:
+        return TopologyView((Node(self.flow, "Greeting"), Node(self.service)), (Edge(self.flow, self.service, "calls"),), "postgres", AT)
+
+    def impact(self, root: NodeRef, depth: int) -> Impact:
+        if root != self.service:
+            raise NodeNotFound(root.kind, root.name)
+        return Impact(root, depth, (Affected(self.flow, 1, (self.service, self.flow)),), False, "postgres")
+
+
+@dataclass
+class FakeSnapshot:
+    """What a background watcher saw last."""
+
+    value: dict[str, Any]
+
+    def snapshot(self) -> dict[str, Any]:
+        return self.value
+
+
+class FakeBreakers:
+    """One closed breaker."""
+
+    def snapshot(self) -> dict[str, Any]:
+        return {"database:postgres": SimpleNamespace(state="closed")}
+
+
+@dataclass
+class FakeContainer:
+    """Every service a view can ask for."""
+
+    settings: Settings = field(default_factory=settings)
+    clock: FakeClock = field(default_factory=FakeClock)
+    poller: FakePoller = field(default_factory=FakePoller)
+    configuration: FakeConfiguration = field(default_factory=FakeConfiguration)
+    services: FakeServices = field(default_factory=FakeServices)
+    flows: FakeFlows = field(default_factory=FakeFlows)
+    executions: FakeExecutions = field(default_factory=FakeExecutions)
+    analytics: FakeAnalytics = field(default_factory=FakeAnalytics)
+    topology: FakeTopology = field(default_factory=FakeTopology)
+    breakers: FakeBreakers = field(default_factory=FakeBreakers)
+    configuration_health: FakeSnapshot = field(default_factory=lambda: FakeSnapshot({"status": "healthy", "registered": True}))
+    worker_health: FakeSnapshot = field(default_factory=lambda: FakeSnapshot({"status": "healthy", "queues": {}}))
+    queries: Any = None
+    http: Any = None
+    draining: bool = False
+    started_at: float = 0.0
