@@ -53,6 +53,10 @@ class Registration:
         """Register soon, without waiting for it."""
         self._loop.start()
 
+    def stop(self) -> None:
+        """Stop renewing; the lease stays, for the other processes of this gateway or for the one that replaces this one."""
+        self._loop.stop(LEAVE_SECONDS)
+
     def snapshot(self) -> RegistrationState:
         """What is known now; no I/O."""
         with self._lock:

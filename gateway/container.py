@@ -1,0 +1,200 @@
+"""The one place where real parts are wired together. Building a container opens no connection and starts no thread."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from config.settings import Settings
+from gateway.analytics.postgres import PostgresEventStore
+from gateway.analytics.service import Analytics
+from gateway.clock import Clock, SystemClock
+from gateway.configuration.client import ConfigurationServiceClient
+from gateway.configuration.copies import Copies
+from gateway.configuration.flow_registry import FlowRegistryClient
+from gateway.configuration.flows import Flows
+from gateway.configuration.health import ConfigurationHealth, Waiting
+from gateway.configuration.reader import Reader
+from gateway.configuration.registration import Registration
+from gateway.configuration.reports import FlowReports
+from gateway.configuration.service import Configuration, Services
+from gateway.configuration.transport import Transport
+from gateway.configuration.upkeep import Upkeep
+from gateway.configuration.uploads import FlowUploads
+from gateway.databases.pool import Databases
+from gateway.databases.poller import Poller
+from gateway.databases.postgres import Postgres
+from gateway.executions.service import Executions
+from gateway.outbound.client import HttpClient
+from gateway.outbox.celery import CelerySender
+from gateway.outbox.health import WorkerHealth
+from gateway.outbox.relay import Relay
+from gateway.outbox.service import Outbox
+from gateway.recovery.classify import classify
+from gateway.recovery.registry import Breakers
+from gateway.spool import FileSpool, default_directory
+
+OUTBOUND_CONNECTIONS = 16  # per called host and process: as many threads as a process may have at work
+
+
+@dataclass(frozen=True)
+class Container:
+    """The services of one process. `start` (web) or `start_worker` begin what runs in the background; `stop` ends it."""
+
+    settings: Settings
+    clock: Clock
+    started_at: float
+    databases: Databases
+    poller: Poller
+    breakers: Breakers
+    http: HttpClient
+    relay: Relay
+    outbox: Outbox
+    worker_health: WorkerHealth
+    configuration: Configuration
+    services: Services
+    flows: Flows
+    uploads: FlowUploads
+    registration: Registration
+    configuration_health: ConfigurationHealth
+    upkeep: Upkeep
+    executions: Executions
+    analytics: Analytics
+    _draining: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def postgres(self) -> Postgres:
+        """The transactional truth."""
+        return self.databases.postgres
+
+    @property
+    def draining(self) -> bool:
+        """Whether this process was told to leave: `/readyz` says so, everything else still answers."""
+        return self._draining.is_set()
+
+    def start(self) -> None:
+        """Begin what a web process does in the background. Call it after a fork, in the process that serves."""
+        self.poller.start()
+        self.configuration_health.start()
+        self.registration.start()
+        self.worker_health.start()
+        self._start_common()
+
+    def start_worker(self) -> None:
+        """Begin what a Celery process does in the background. Call it in the forked child."""
+        self._start_common()
+
+    def begin_drain(self, *, leaving: bool) -> None:
+        """Turn `/readyz` to 503, and give the registration up when the whole gateway leaves rather than one process of it."""
+        self._draining.set()
+        if leaving:
+            self.registration.leave()
+
+    def stop(self) -> None:
+        """End the background work and close every connection. What waits is written down first."""
+        self.executions.stop()
+        self.registration.stop()
+        self.configuration_health.stop()
+        self.worker_health.stop()
+        self.poller.stop()
+        self.upkeep.stop()
+        self.analytics.stop()
+        self.relay.stop()
+        self.http.close()
+        self.databases.close()
+
+    def _start_common(self) -> None:
+        self.relay.start()
+        self.upkeep.start()
+        self.analytics.start()
+
+
+def build_container(settings: Settings, clock: Clock | None = None) -> Container:
+    """Wire the parts of one process. Opens nothing: each part connects when it is first used."""
+    clock = clock or SystemClock()
+    databases = Databases(settings)
+    breakers = Breakers(clock)
+    http = HttpClient(OUTBOUND_CONNECTIONS, clock)
+    relay = Relay(databases.postgres, CelerySender(settings.broker_url), clock)
+    outbox = Outbox(databases.postgres, relay, clock)
+    configuration, reports = _build_configuration(settings, clock, http, databases.postgres, outbox)
+    executions = Executions(
+        outbox=outbox,
+        flows=configuration["flows"],
+        services=configuration["services"],
+        http=http,
+        reports=reports,
+        classify=classify,
+        clock=clock,
+        settings=settings.worker,
+    )
+    return Container(
+        settings=settings,
+        clock=clock,
+        started_at=clock.monotonic(),
+        databases=databases,
+        poller=Poller(databases, settings.poller, clock, _breaker_state(breakers)),
+        breakers=breakers,
+        http=http,
+        relay=relay,
+        outbox=outbox,
+        worker_health=WorkerHealth(databases.postgres, clock),
+        executions=executions,
+        analytics=_build_analytics(settings, clock, databases.postgres, breakers),
+        **configuration,
+    )
+
+
+def _build_configuration(
+    settings: Settings, clock: Clock, http: HttpClient, postgres: Postgres, outbox: Outbox
+) -> tuple[dict[str, Any], FlowReports]:
+    """The configuration room: its services by their name in Container, and what tells the registry of executions."""
+    options = settings.configuration
+    transport = Transport(http, options, clock)
+    client, registry = ConfigurationServiceClient(transport), FlowRegistryClient(transport)
+    copies = Copies(postgres, clock)
+    reader = Reader(copies, wait_seconds=options.timeout_seconds)
+    uploads = FlowUploads(registry, copies, outbox, clock)
+    waiting = Waiting()
+    registration = Registration(client, options, port=settings.web.port, depends_on=_own_databases(settings))
+    health = ConfigurationHealth(client, transport.offers, options, clock, registration=registration, waiting=waiting)
+    services = {
+        "configuration": Configuration(client, reader, options),
+        "services": Services(client, reader, options),
+        "flows": Flows(registry, reader, copies, uploads, options),
+        "uploads": uploads,
+        "registration": registration,
+        "configuration_health": health,
+        "upkeep": Upkeep(copies, uploads, waiting, clock),
+    }
+    return services, FlowReports(registry)
+
+
+def _build_analytics(settings: Settings, clock: Clock, postgres: Postgres, breakers: Breakers) -> Analytics:
+    options = settings.analytics
+    directory = Path(options.spool_directory) if options.spool_directory else default_directory()
+    return Analytics(
+        [PostgresEventStore(postgres.transaction)],
+        FileSpool(directory, "analytics", options.spool_max_bytes),
+        breakers,
+        clock,
+        buffer_events=options.buffer_events,
+        flush_seconds=options.flush_seconds,
+        retention_days=options.retention_days,
+    )
+
+
+def _own_databases(settings: Settings) -> list[str]:
+    """What the gateway itself depends on, for the service graph."""
+    return [f"database:{database.name}" for database in Databases(settings).configured]
+
+
+def _breaker_state(breakers: Breakers) -> Callable[[str], str]:
+    """How the poller asks for a database's breaker; one that was never called is closed."""
+
+    def state(name: str) -> str:
+        breaker = breakers.find(f"database:{name}")
+        return breaker.state().value if breaker else "closed"
+
+    return state
