@@ -1,0 +1,40 @@
+"""The Celery app: `celery -A tasks.app worker`, `celery -A tasks.app beat`. Settings are read when Celery first asks for one."""
+
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
+
+from config.settings import Settings, SettingsError
+from gateway.observability.logging import configure_logging
+from tasks.base import GatewayTask
+from tasks.configuration import celery_settings
+from tasks.process import process
+
+
+def _settings() -> Settings:
+    try:
+        return Settings.from_environment()
+    except SettingsError as error:
+        raise SystemExit(str(error)) from error  # one clear line
+
+
+app = Celery("gateway", task_cls=GatewayTask, include=["tasks.executions", "tasks.flows", "tasks.maintenance"])
+app.add_defaults(lambda: celery_settings(_settings()))
+
+
+@setup_logging.connect
+def _configure_logging(**_: Any) -> None:
+    """Ours, instead of Celery's: being connected is what tells Celery to leave logging alone."""
+    configure_logging(_settings().process)
+
+
+@worker_process_init.connect
+def _start_process(**_: Any) -> None:
+    """In each child, after the fork."""
+    process.container()
+
+
+@worker_process_shutdown.connect
+def _stop_process(**_: Any) -> None:
+    process.stop()

@@ -1,0 +1,17 @@
+"""Doorbells that beat rings."""
+
+from gateway.outbox.model import TaskName
+from tasks.app import app
+from tasks.base import GatewayTask
+
+
+@app.task(bind=True, name=TaskName.SWEEP.value)
+def sweep(self: GatewayTask) -> None:
+    """Ring again for what nobody heard. Harmless at any time, and many at once."""
+    self.container.executions.sweep()
+
+
+@app.task(bind=True, name=TaskName.HEARTBEAT.value)
+def heartbeat(self: GatewayTask) -> None:
+    """Be consumed: the base class writes down that this queue has a consumer."""
+    self.container.worker_health.consumed(str(self.request.hostname), str(self.request.delivery_info["routing_key"]))

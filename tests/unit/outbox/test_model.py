@@ -1,0 +1,10 @@
+from gateway.outbox.celery import broker_queues
+from gateway.outbox.model import ROUTES, Queue, TaskName
+
+
+def test_every_task_has_a_queue() -> None:
+    assert set(ROUTES) == set(TaskName)
+
+
+def test_every_queue_is_declared_to_the_broker() -> None:
+    assert {queue.name for queue in broker_queues()} == {queue.value for queue in Queue}
