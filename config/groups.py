@@ -116,6 +116,31 @@ class ConfigurationSettings(Group):
     )
 
 
+class AnalyticsSettings(Group):
+    """Analytics, and the local spool for when PostgreSQL is away."""
+
+    spool_directory: str | None = variable(
+        "SPOOL_DIRECTORY",
+        meaning="Directory of the files that take what PostgreSQL cannot; by default this user's own below the system's temporary one",
+    )
+    spool_max_bytes: int = variable(
+        "SPOOL_MAX_BYTES",
+        default=64 * 1024 * 1024,
+        unit="bytes",
+        ge=0,
+        meaning="Size of all these files together; what does not fit is counted",
+    )
+    buffer_events: int = variable(
+        "ANALYTICS_BUFFER_EVENTS", default=20_000, unit="events", ge=100, meaning="Events that a process keeps in memory; more are counted"
+    )
+    flush_seconds: float = variable(
+        "ANALYTICS_FLUSH_SECONDS", default=1.0, unit="s", gt=0, le=60, meaning="Longest time that an event waits in memory"
+    )
+    retention_days: int = variable(
+        "ANALYTICS_RETENTION_DAYS", default=30, unit="days", ge=1, le=400, meaning="Events older than this are deleted"
+    )
+
+
 class WorkerSettings(Group):
     """Celery workers, beat, and the running of flows."""
 

@@ -14,7 +14,15 @@ from config.databases import (
     RedisSettings,
     WeaviateSettings,
 )
-from config.groups import ConfigServiceSettings, ConfigurationSettings, EdgeSettings, ProcessSettings, WebSettings, WorkerSettings
+from config.groups import (
+    AnalyticsSettings,
+    ConfigServiceSettings,
+    ConfigurationSettings,
+    EdgeSettings,
+    ProcessSettings,
+    WebSettings,
+    WorkerSettings,
+)
 from config.variables import Group, SettingsError
 
 __all__ = ["Settings", "SettingsError"]
@@ -31,6 +39,7 @@ class Settings:
     edge: EdgeSettings
     configuration: ConfigurationSettings
     worker: WorkerSettings
+    analytics: AnalyticsSettings
     config_service: ConfigServiceSettings
     postgres: PostgresSettings
     dragonfly: DragonflySettings

@@ -1,5 +1,6 @@
 """Every table of the product, gathered from its rooms, for Alembic and for the test that compares it with the migrations."""
 
+import gateway.analytics.tables
 import gateway.configuration.tables
 import gateway.executions.tables
 import gateway.outbox.tables  # noqa: F401 - importing a room's tables adds them to the metadata

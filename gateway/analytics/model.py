@@ -110,7 +110,7 @@ class RequestRow:
     """One group. `key` holds the value of each dimension asked for; None is "without".
 
     Attributes:
-        errors: of `count`, those with a status of 500 or more, or a fault.
+        errors: of `count`, those that the platform failed: a status of 500 or more.
         rate_per_second: count over the length of the bucket (or of the whole time asked for).
         p50_ms: with the others, value number ⌊q·n⌋ + 1 of the n durations in ascending order: exact, never interpolated.
     """
