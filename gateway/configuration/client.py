@@ -2,8 +2,9 @@
 
 How "not offered" is told from "not there", endpoint by endpoint (404 or 405 of …):
 
-- `GET /api/v1/config`: 405 means not offered. 404 says either; `GET /api/config/{key}` decides, unless the first one has worked before,
-  when its 404 is final. A value there means that the first is not offered. 404 there too means that no such value exists.
+- `GET /api/v1/config`: 405 means not offered. 404 says either, unless it has worked before: then it is final. Otherwise
+  `GET /api/config/{key}` decides: 404 there too means that no such value exists. A value there means that the first is not offered, but
+  our own service offers both, and the value may have been written between the two calls: so the first is asked once more.
 - `POST /services/register`, `GET /services`, `GET /health`: the path names no resource, so not offered.
 - `PUT /services/{id}/heartbeat`: 404 means that the lease is gone (registering was offered before), 405 not offered.
 - `DELETE /services/{id}`: either way there is nothing left to give up.
@@ -40,26 +41,36 @@ class ConfigurationServiceClient:
         Raises:
             ConfigNotFound: no layer has it; InvalidInput: the service refuses the key or a layer's name.
         """
-        offers = self._transport.offers
-        if not offers.is_missing(Endpoint.CONFIG):
-            given = {"key": key, "environment": environment, "tenantId": tenant_id, "userId": user_id}
-            query = {name: value for name, value in given.items() if value is not None}
-            answer = self._transport.call(Endpoint.CONFIG, "/api/v1/config", query=query)
-            if answer.status == HTTPStatus.OK:
-                offers.found(Endpoint.CONFIG)
-                return _checked_config(data_of(answer))
-            if answer.status not in NO_ENDPOINT:
-                raise InvalidInput("The Configuration Service refuses this configuration key or layer")
-            if answer.status == HTTPStatus.NOT_FOUND and offers.is_offered(Endpoint.CONFIG):
-                raise ConfigNotFound(f"No configuration value is set for {key}")
-        return self._get_platform_config(key)
+        given = {"key": key, "environment": environment, "tenantId": tenant_id, "userId": user_id}
+        query = {name: value for name, value in given.items() if value is not None}
+        if self._transport.offers.is_missing(Endpoint.CONFIG):
+            return self._get_platform_config(key)
+        found = self._find_config(query)
+        if found is None and self._transport.offers.is_offered(Endpoint.CONFIG):
+            raise ConfigNotFound(f"No configuration value is set for {key}")
+        if found is None:
+            platform = self._get_platform_config(key)
+            found = self._find_config(query)
+            if found is None:
+                self._transport.offers.missed(Endpoint.CONFIG)
+                return platform
+        return found
+
+    def _find_config(self, query: dict[str, str]) -> dict[str, Any] | None:
+        """None for 404 and 405, whatever they mean."""
+        answer = self._transport.call(Endpoint.CONFIG, "/api/v1/config", query=query)
+        if answer.status == HTTPStatus.OK:
+            self._transport.offers.found(Endpoint.CONFIG)
+            return _checked_config(data_of(answer))
+        if answer.status in NO_ENDPOINT:
+            return None
+        raise InvalidInput("The Configuration Service refuses this configuration key or layer")
 
     def _get_platform_config(self, key: str) -> dict[str, Any]:
         """From the endpoint that the platform's own service has; it knows no layers."""
         answer = self._transport.call(Endpoint.PLATFORM_CONFIG, f"/api/config/{segment(key)}")
         if answer.status != HTTPStatus.OK:
             raise ConfigNotFound(f"No configuration value is set for {key}")
-        self._transport.offers.missed(Endpoint.CONFIG)
         return _checked_config(object_of(answer).get("config"))
 
     def register_service(self, registration: dict[str, Any], *, timeout_seconds: float | None = None) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from gateway.databases.postgres import Postgres
 log = structlog.get_logger(__name__)
 
 REWRITE_SECONDS = 60.0
+READ_SECONDS = 1.0  # of a row, in the path of a request
 BATCH = 200
 MAX_UNWRITTEN = 4096
 KEPT_ROWS = 20_000  # of each kind that callers can make grow
@@ -160,7 +161,7 @@ class Copies:
         if not self._rows_cooldown.admits():
             return []
         try:
-            with self._postgres.transaction() as connection:
+            with self._postgres.transaction(statement_timeout_seconds=READ_SECONDS) as connection:
                 rows: list[CopyRow | None] = ask(KnownCopyStore(connection))
         except (DatabaseError, DatabaseDisabled) as error:
             self._rows_cooldown.failed()

@@ -71,13 +71,13 @@ class Flows:
             return Known(found, round(oldest_seconds, 3), stale=True, source=Source.LAST_KNOWN_GOOD)
         return Known(read_page(body), 0.0, stale=False, source=Source.SERVICE)
 
-    def validate(self, flow_id: str) -> Known[Validation]:
+    def validate(self, flow_id: str) -> Validation:
         """What would stop the flow running, found here: it needs no registry once the definition is known.
 
         Raises:
             FlowInvalid: the registry holds something that is no definition; and what `get_document` raises.
         """
-        return self.get_document(flow_id).map(lambda document: validate(read_shape(document)))
+        return validate(read_shape(self.get_document(flow_id).value))
 
     def register(self, document: object) -> Registered:
         """Store a new flow in the registry; while that is down, accept it and let a task upload it.

@@ -10,7 +10,7 @@ from typing import Any
 from config.groups import ConfigurationSettings
 from gateway.configuration.client import ConfigurationServiceClient
 from gateway.configuration.decoding import read_config, read_service, read_services
-from gateway.configuration.errors import ConfigurationUnavailable, NotOffered, ServiceNotFound
+from gateway.configuration.errors import NotOffered, ServiceNotFound
 from gateway.configuration.memory import Kind
 from gateway.configuration.model import ConfigValue, Instance, Known, Service, Source
 from gateway.configuration.reader import Reader
@@ -95,12 +95,8 @@ class Services:
         Raises:
             ConfigurationUnavailable, UpstreamInvalid: it cannot be asked and no copy is known.
         """
-        capable = [service for service in (_narrow(each, capability) for each in self.list_services().value) if service.is_healthy]
-        for listed in sorted(capable, key=lambda service: service.name):
-            living = _narrow(self._living(listed), capability)
-            if living.instances:
-                return living
-        return None
+        capable = (_narrow(each, capability) for each in self.list_services().value)
+        return min((service for service in capable if service.is_healthy), key=lambda service: service.name, default=None)
 
     def choose_instance(self, service: Service) -> Instance:
         """One of its instances, each in turn.
@@ -111,15 +107,6 @@ class Services:
         if not service.instances:
             raise ServiceNotFound(f"No healthy instance of {service.name} is registered")
         return service.instances[next(self._turns[service.name]) % len(service.instances)]
-
-    def _living(self, listed: Service) -> Service:
-        """The registry knows by its own clock who is alive; a list may still show instances whose lease just ended."""
-        try:
-            return self.discover(listed.name).value
-        except ServiceNotFound:
-            return Service(listed.name, "expired", ())
-        except ConfigurationUnavailable:
-            return listed
 
 
 def _narrow(service: Service, capability: str) -> Service:

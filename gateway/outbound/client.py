@@ -154,7 +154,7 @@ def _read(response: urllib3.BaseHTTPResponse, max_bytes: int) -> Answer:
         response.close()
         raise
     response.release_conn()
-    return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, body)
+    return Answer(response.status, {name.lower(): response.headers[name] for name in response.headers}, body)
 
 
 def _read_body(response: urllib3.BaseHTTPResponse, max_bytes: int) -> bytes:

@@ -56,8 +56,7 @@ RULES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Build]
     ((TimeoutError, urllib3_errors.TimeoutError), _timed_out),  # urllib3's stands for connecting and reading alike
     (urllib3_errors.PoolError, _crowded),
     ((urllib3_errors.LocationValueError, urllib3_errors.UnrewindableBodyError), _no_request),
-    (urllib3_errors.InvalidChunkLength, _not_http),
-    (http.client.IncompleteRead, _broken),  # urllib3's own IncompleteRead is one
+    (http.client.IncompleteRead, _broken),  # urllib3's own are ones too; a chunk size that is no number cannot be told from an early end
     ((urllib3_errors.DecodeError, urllib3_errors.HTTPError), _unreadable),
     (OSError, _broken),  # RemoteDisconnected is both an OSError and a BadStatusLine; the wire broke
     (http.client.HTTPException, _not_http),
