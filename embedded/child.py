@@ -25,7 +25,11 @@ class Part(Protocol):
 
 
 class Child:
-    """One command with a log of its own. `start()` only starts it: whether it is ready is asked over HTTP."""
+    """One command with a log of its own. `start()` only starts it: whether it is ready is asked over HTTP.
+
+    When we are killed it is killed too (and gunicorn's and Celery's own children notice that and end): a graceful stop that nobody
+    watches may hang, and what is under way is claimed by lease, so nothing is lost.
+    """
 
     def __init__(self, name: str, command: Sequence[str], *, log: Path, directory: Path, environment: Mapping[str, str]) -> None:
         self.name = name
@@ -41,7 +45,9 @@ class Child:
     def start(self) -> None:
         """Start the process; does nothing while it runs."""
         if not self.is_running:
-            self.process = spawn(self._command, log=self.log, directory=self._directory, environment=self._environment)
+            self.process = spawn(
+                self._command, log=self.log, directory=self._directory, environment=self._environment, death_signal=signal.SIGKILL
+            )
 
     def ask_to_stop(self) -> None:
         """Send SIGTERM and do not wait."""

@@ -48,7 +48,17 @@ def _install(name: str) -> None:
     files = [word for file in SETS[name] for word in ("-r", str(ROOT / file))]
     print(f"Installing the {name} requirements into .venv …", flush=True)
     # The files are complete and pinned, so nothing is left to resolve.
-    command = [*pip, "install", "--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes", "--no-deps", *files]
+    command = [
+        *pip,
+        "install",
+        "-qq",
+        "--disable-pip-version-check",
+        "--root-user-action=ignore",
+        "--no-input",
+        "--require-hashes",
+        "--no-deps",
+        *files,
+    ]
     if subprocess.run(command, check=False).returncode:
         raise NotPossible(f"the {name} requirements could not be installed; pip's own words stand above")
 

@@ -19,6 +19,11 @@ ROOT = Path(__file__).resolve().parent.parent
 SHORT_STOPS = {"GRACEFUL_TIMEOUT_SECONDS": "4", "WORKER_SOFT_SHUTDOWN_SECONDS": "4"}
 
 
+# Neighbours and event heartbeats serve features that the gateway does not use; and with the broker gone, a stopping worker waits for ever
+# to send its last heartbeat (seen with celery 5.7.0: EventDispatcher.send holds a lock that a retrying timer thread never gives back).
+LONE_WORKER = ("--without-mingle", "--without-gossip", "--without-heartbeat")
+
+
 @dataclass(frozen=True)
 class Plan:
     """Everything that will run.
@@ -78,7 +83,7 @@ class Plan:
         commands = {
             "configservice": [*gunicorn, "config/gunicorn_configservice.conf.py", "wsgi:configuration_service"],
             "gateway": [*gunicorn, "config/gunicorn.conf.py", "wsgi:app"],
-            "worker": [*celery, "worker", "--concurrency", str(self.settings.worker.concurrency), "--loglevel", "INFO"],
+            "worker": [*celery, "worker", "--concurrency", str(self.settings.worker.concurrency), *LONE_WORKER, "--loglevel", "INFO"],
             "beat": [*celery, "beat", "--schedule", str(schedule), "--pidfile", "", "--loglevel", "INFO"],
         }
         if not self.config_service:

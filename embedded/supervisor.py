@@ -16,6 +16,7 @@ from embedded.processes import kill_group, wait_until
 from embedded.terminal import Tail, event
 
 READY_SECONDS = 60.0
+WORKER_READY, WORKER_READY_SECONDS = " ready.", 5.0  # what Celery's worker says; flows wait for it, the gateway does not
 TICK_SECONDS = 0.2
 LONGEST_BACKOFF_SECONDS = 15.0
 STABLE_SECONDS = 30.0
@@ -93,6 +94,10 @@ class Supervisor:
                 )
             self._care(show=False)
             time.sleep(TICK_SECONDS / 2)
+        worker = next(watched.tail for watched in self._watched if watched.part.name == "worker")
+        wait_until(lambda: any(WORKER_READY in line for line in worker.last_lines(50)), timeout_seconds=WORKER_READY_SECONDS)
+        for watched in self._watched:
+            watched.tail.skip()  # the screen stands alone; how they started is in the files
 
     def run(self) -> None:
         """Show the logs and restart what dies, until interrupted."""

@@ -6,7 +6,15 @@ from datetime import datetime
 from pathlib import Path
 
 LINES_AT_ONCE = 25
-NOTEWORTHY = ("ERROR", "FATAL", "PANIC", "WARNING", "# ")  # of the engines, whose everyday lines say nothing here
+NOTEWORTHY = (
+    "ERROR",
+    "FATAL",
+    "PANIC",
+    "Fatal",
+    "Can't",
+    "No space left",
+    "MISCONF",
+)  # of the engines, whose everyday lines say nothing here
 ENGINES = ("postgres", "redis")
 
 
@@ -30,6 +38,10 @@ class Tail:
         self._name, self._log = name, log
         self._read = log.stat().st_size if log.exists() else 0
         self.start = self._read
+
+    def skip(self) -> None:
+        """Leave what is there unshown; it stays in the file."""
+        self._new_lines()
 
     def show(self) -> None:
         """Print what is new: at most so many lines, the engines' only when something is wrong."""
