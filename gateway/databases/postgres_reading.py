@@ -45,7 +45,7 @@ def readable_statement(statement: str) -> list[Token]:
     if first_word(tokens) not in BY_CURSOR | BY_ITSELF:
         raise StatementRefused(NAME, "Only statements that read are run here: SELECT, WITH, VALUES, TABLE, EXPLAIN, SHOW")
     if any(token.kind is Kind.WORD and token.text.upper() == "INTO" for token in tokens):
-        raise StatementRefused(NAME, "SELECT INTO makes a table; only reads are run here")
+        raise StatementRefused(NAME, "INTO writes; only reads are run here")
     called = next((name for name in called_names(tokens) if _EFFECTS.fullmatch(name)), None)
     if called:
         raise StatementRefused(NAME, f"The function {called[:60]} does more than read")

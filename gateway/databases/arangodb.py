@@ -1,0 +1,74 @@
+"""ArangoDB by python-arango, over HTTP: the service graph.
+
+Source: https://docs.arangodb.com/stable/develop/http-api/queries/aql-queries/ (explain, cursor, maxRuntime).
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from config.databases import ArangoSettings
+from gateway.databases.errors import DatabaseDisabled
+from gateway.databases.model import DatabaseName, Ping, PoolStats, ResultSet, Role
+from gateway.databases.process_local import ProcessLocal
+
+if TYPE_CHECKING:
+    from gateway.databases.arango_driver import Driver
+
+
+class ArangoDB:
+    """One client of ArangoDB, built when first used and never shared across a fork."""
+
+    name = DatabaseName.ARANGODB
+    engine = "ArangoDB"
+    role = Role.GRAPH
+
+    def __init__(self, settings: ArangoSettings) -> None:
+        self._settings = settings
+        self._driver: ProcessLocal[Driver] = ProcessLocal(self._build_driver)
+
+    @property
+    def configured(self) -> bool:
+        return self._settings.url is not None
+
+    def connect(self) -> None:
+        self.ping(self._settings.timeout_seconds)
+
+    def ping(self, timeout_seconds: float) -> Ping:
+        return Ping(self._driver.get().version(timeout_seconds))
+
+    def query(self, statement: str, parameters: Mapping[str, Any], *, timeout_seconds: float, max_rows: int) -> ResultSet:
+        """Run one AQL query whose explained plan modifies nothing. Parameters are AQL's bind variables: `@name`, `@@collection`.
+
+        The server enforces maxRuntime and a memory limit, the socket enforces `timeout_seconds` over explaining and running together.
+
+        Raises:
+            StatementRefused: the plan has a modification node.
+        """
+        return self._driver.get().read(statement, parameters, timeout_seconds=timeout_seconds, max_rows=max_rows)
+
+    @contextmanager
+    def commands(self, timeout_seconds: float | None = None) -> Iterator[Any]:
+        """The driver's `arango.database.StandardDatabase`, for adapters of this house, with one deadline over all its calls in the block.
+
+        Raises:
+            DatabaseError: any of its subclasses, never a vendor exception.
+        """
+        with self._driver.get().database(timeout_seconds or self._settings.timeout_seconds) as database:
+            yield database
+
+    def pool_stats(self) -> PoolStats:
+        driver = self._driver.find()
+        return driver.pool_stats() if driver else PoolStats(0, 0, self._settings.pool_size, 0)
+
+    def close(self) -> None:
+        driver = self._driver.take()
+        if driver:
+            driver.close()
+
+    def _build_driver(self) -> "Driver":
+        if self._settings.url is None:
+            raise DatabaseDisabled("ArangoDB is not configured; set ARANGO_URL")
+        from gateway.databases.arango_driver import Driver
+
+        return Driver(self._settings.url, self._settings)
