@@ -1,0 +1,243 @@
+"""weaviate-client, bounded: its HTTP and gRPC calls share one deadline, its retries are off, errors come out as ours.
+
+Imported when first used.
+"""
+
+import socket
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # the client's own libraries announce what they will drop; their versions are pinned here
+    import grpc  # type: ignore[import-untyped]  # it ships no types
+    import httpx
+    import weaviate as vendor
+    from weaviate.auth import AuthApiKey
+    from weaviate.config import AdditionalConfig, Timeout
+    from weaviate.connect.base import ConnectionParams
+    from weaviate.connect.v4 import _ExpectedStatusCodes
+    from weaviate.proto.v1 import health_weaviate_pb2 as health
+
+from config.databases import WeaviateSettings
+from gateway.databases.bounded_http import BodyTooLarge, TooLate
+from gateway.databases.collecting import RowCollector
+from gateway.databases.connections import Slots
+from gateway.databases.deadline import cut_off_after
+from gateway.databases.documents import as_table
+from gateway.databases.errors import DatabaseTimeout, StatementInvalid
+from gateway.databases.limits import MAX_ANSWER_BYTES
+from gateway.databases.model import PoolStats, ResultSet
+from gateway.databases.weaviate_errors import NAME, TRANSLATED, GrpcFailed, NotServing, translate
+
+_thread = threading.local()
+
+
+def _left() -> float:
+    deadline: float = _thread.deadline
+    return max(0.001, deadline - time.monotonic())
+
+
+class Driver:
+    """One client for one process; many threads use it at once, as many as it has connections."""
+
+    def __init__(self, host: str, settings: WeaviateSettings) -> None:
+        self._settings = settings
+        self._slots = Slots(settings.pool_size, settings.timeout_seconds)
+        self._connecting = threading.Lock()
+        self._transport: BoundedTransport | None = None
+        self._client = vendor.WeaviateClient(
+            connection_params=ConnectionParams.from_params(
+                http_host=host,
+                http_port=settings.port,
+                http_secure=False,
+                grpc_host=host,
+                grpc_port=settings.grpc_port,
+                grpc_secure=False,
+            ),
+            auth_client_secret=AuthApiKey(settings.api_key.get_secret_value()) if settings.api_key else None,
+            additional_config=AdditionalConfig(
+                timeout=Timeout(init=settings.timeout_seconds, query=settings.timeout_seconds, insert=settings.timeout_seconds)
+            ),
+            skip_init_checks=True,  # they ask PyPI for a newer client; ping() checks both doors itself
+        )
+        connection: Any = self._client._connection
+        connection._make_client = self._make_http_client  # the one way to bring our own HTTP
+
+    @contextmanager
+    def client(self, timeout_seconds: float) -> Iterator[Any]:
+        """The connected client. Connecting and all that the block waits for end, together, after `timeout_seconds`.
+
+        Raises:
+            DatabaseError: any of its subclasses, never a vendor exception.
+        """
+        _thread.deadline = time.monotonic() + timeout_seconds
+        wire = _thread.wire = _Wire()
+        try:
+            with self._slots.one(), cut_off_after(timeout_seconds, wire.cut) as cut:
+                try:
+                    yield self._connected()
+                except TRANSLATED as error:
+                    raise (translate(TooLate()) if cut.fired else translate(error)) from error
+        except TRANSLATED as error:
+            raise translate(error) from error
+
+    def version(self, timeout_seconds: float) -> str:
+        with self.client(timeout_seconds) as client:
+            connection = client._connection
+            ready = _ExpectedStatusCodes(ok_in=[200], error="ready")
+            connection.get(path="/.well-known/ready", error_msg="ready", status_codes=ready)
+            self._check_grpc(connection)
+            return str(connection.get_meta()["version"])
+
+    def read(self, statement: str, parameters: Mapping[str, Any], *, timeout_seconds: float, max_rows: int) -> ResultSet:
+        body = {"query": statement, "variables": dict(parameters)}
+        with self.client(timeout_seconds) as client:
+            # The client's graphql_raw_query sends no variables, and pasting them in is what binding is there to avoid.
+            answer = client._connection.post(
+                path="/graphql",
+                weaviate_object=body,
+                error_msg="query",
+                status_codes=_ExpectedStatusCodes(ok_in=[200], error="query"),
+                is_gql_query=True,
+            ).json()
+        if answer.get("errors"):
+            raise StatementInvalid(NAME, "Weaviate refuses the query")
+        return _as_result(answer.get("data") or {}, max_rows)
+
+    def pool_stats(self) -> PoolStats:
+        return self._slots.stats(self._transport.idle() if self._transport else 0)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _connected(self) -> Any:
+        if self._client.is_connected():
+            return self._client
+        if not self._connecting.acquire(timeout=_left()):
+            raise DatabaseTimeout(NAME, "Weaviate did not answer in time", retry_after_seconds=2)
+        try:
+            if not self._client.is_connected():
+                self._connect()
+            return self._client
+        finally:
+            self._connecting.release()
+
+    def _connect(self) -> None:
+        try:
+            self._client.connect()
+        except BaseException:
+            self._client.close()
+            raise
+        connection: Any = self._client._connection
+        connection._grpc_stub = BoundedStub(connection._grpc_stub)
+
+    def _make_http_client(self, _colour: str) -> httpx.Client:
+        self._transport = BoundedTransport(self._settings.pool_size)
+        return httpx.Client(headers=self._client._connection._headers, transport=self._transport, trust_env=False)
+
+    @staticmethod
+    def _check_grpc(connection: Any) -> None:
+        check = connection._grpc_channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            request_serializer=health.WeaviateHealthCheckRequest.SerializeToString,
+            response_deserializer=health.WeaviateHealthCheckResponse.FromString,
+        )
+        answer = _without_retry(check)(health.WeaviateHealthCheckRequest(), metadata=connection.grpc_headers())
+        if answer.status != health.WeaviateHealthCheckResponse.SERVING:
+            raise NotServing
+
+
+class BoundedStub:
+    """The client's gRPC stub. A failed call comes out as our own exception, which the client's retries do not know."""
+
+    def __init__(self, stub: Any) -> None:
+        self._stub = stub
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return _without_retry(getattr(self._stub, name))
+
+
+def _without_retry(call: Callable[..., Any]) -> Callable[..., Any]:
+    def once(request: Any, *, metadata: Any = None, timeout: float | None = None) -> Any:
+        try:
+            return call(request, metadata=metadata, timeout=min(_left(), timeout or _left()))
+        except grpc.RpcError as error:
+            raise GrpcFailed(error.code()) from error
+
+    return once
+
+
+class _Wire:
+    """The socket that a call's answer comes over, so that another thread can cut it."""
+
+    socket: socket.socket | None = None
+
+    def cut(self) -> None:
+        if self.socket is not None:
+            with suppress(OSError):  # closed meanwhile: what was wanted
+                self.socket.shutdown(socket.SHUT_RDWR)
+
+
+class BoundedTransport(httpx.BaseTransport):
+    """httpx with no retries, as many connections as allowed, each wait bounded by the deadline of the block, and a cap on the body."""
+
+    def __init__(self, limit: int) -> None:
+        limits = httpx.Limits(max_connections=limit, max_keepalive_connections=limit, keepalive_expiry=60)
+        self._inner = httpx.HTTPTransport(limits=limits, retries=0)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        left = _left()
+        request.extensions["timeout"] = {"connect": left, "read": left, "write": left, "pool": left}
+        response = self._inner.handle_request(request)
+        stream = response.extensions.get("network_stream")
+        _thread.wire.socket = stream.get_extra_info("socket") if stream else None
+        response.stream = _CappedStream(response.stream)
+        return response
+
+    def idle(self) -> int:
+        return sum(1 for connection in self._inner._pool.connections if connection.is_idle())
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class _CappedStream(httpx.SyncByteStream):
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __iter__(self) -> Iterator[bytes]:
+        size = 0
+        for chunk in self._inner:
+            size += len(chunk)
+            if size > 2 * MAX_ANSWER_BYTES:
+                raise BodyTooLarge
+            yield chunk
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def _as_result(data: Mapping[str, Any], max_rows: int) -> ResultSet:
+    """One list of objects as a table; of several, each object with the path of its list."""
+    lists = [(path, items) for path, items in _lists(data) if items]
+    if len(lists) == 1:
+        columns, rows = as_table(lists[0][1])
+    else:
+        columns, rows = ("path", "value"), [(path, item) for path, items in lists for item in items]
+    collector = RowCollector(NAME, max_rows)
+    for row in rows:
+        if not collector.add(row):
+            break
+    return collector.result(columns)
+
+
+def _lists(data: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
+    for root, value in data.items():
+        if isinstance(value, list):
+            yield root, value
+        else:
+            yield from ((f"{root}.{name}", items or []) for name, items in (value or {}).items())
