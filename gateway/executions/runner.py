@@ -50,15 +50,16 @@ class Runner:
         """
         until = self._clock.monotonic() + CONTINUE_SECONDS
         job = self._claim(execution_id, node_id)
-        if job is None:
-            log.info("node_claim_refused", execution_id=execution_id, node_id=node_id)
         while job is not None:
             job = self._run_one(job, until)
 
     def _claim(self, execution_id: str, node_id: str) -> Job | None:
         with self._outbox.transaction() as work:
             claim = NodeStore(work.connection).claim(execution_id, node_id, self._settler.worker, self._clock.now(), self._leases.end())
-            return self._settler.prepare(work, claim) if claim else None
+            if claim:
+                return self._settler.prepare(work, claim)
+        log.info("node_claim_refused", execution_id=execution_id, node_id=node_id)  # somebody has it, it ended, or it never was
+        return None
 
     def _run_one(self, job: Job, until: float) -> Job | None:
         claim = job.claim

@@ -6,7 +6,6 @@ from typing import Any
 
 from gateway.executions.model import NodeStatus
 from gateway.executions.plan import Plan
-from gateway.flows.expressions import compile_condition, compile_template
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def render_config(plan: Plan, node_id: str, scope: Scope) -> dict[str, Any]:
     Raises:
         ExpressionInvalid, ExpressionFailed.
     """
-    config: dict[str, Any] = compile_template(plan.node(node_id).config).render(scope.variables())
+    config: dict[str, Any] = plan.template(node_id).render(scope.variables())
     return config
 
 
@@ -56,10 +55,10 @@ def decide_edges(plan: Plan, node_id: str, scope: Scope, output: Any) -> dict[st
     variables["nodes"][node_id] = {"output": output, "status": NodeStatus.COMPLETED.value}
     variables["output"] = output
     decisions: dict[str, tuple[int, int]] = {}
-    for edge in plan.graph.outgoing(node_id):
-        taken = edge.condition is None or bool(compile_condition(edge.condition).evaluate(variables))
-        decided, taken_before = decisions.get(edge.target, (0, 0))
-        decisions[edge.target] = (decided + 1, taken_before + taken)
+    for target, condition in plan.outgoing(node_id):
+        taken = condition is None or condition.evaluate(variables)
+        decided, taken_before = decisions.get(target, (0, 0))
+        decisions[target] = (decided + 1, taken_before + taken)
     return decisions
 
 

@@ -11,6 +11,7 @@ from random import Random
 import structlog
 
 from gateway.clock import Clock
+from gateway.errors import InvalidInput
 from gateway.executions.errors import OutputTooLarge
 from gateway.executions.job import Cancelled, Ending, Failed, Job, Succeeded
 from gateway.executions.leases import Leases
@@ -44,11 +45,20 @@ class Settler:
         self._random = random
         self.worker = worker
 
-    def prepare(self, work: Work, claim: Claim) -> Job:
-        """Read what a claimed node needs to run, in the transaction that claims it."""
-        plan = self._plans.get(claim.definition_digest, lambda: ExecutionStore(work.connection).get_definition(claim.execution_id))
-        results = NodeStore(work.connection).results(claim.execution_id, plan.needed(claim.node_id))
-        return Job(claim, plan, results)
+    def prepare(self, work: Work, claim: Claim) -> Job | None:
+        """Read what a claimed node needs to run, in the transaction that claims it.
+
+        None when the pinned definition, written by another version of the product, can no longer be read: the node has failed.
+        """
+        try:
+            plan = self._plans.get(claim.definition_digest, lambda: ExecutionStore(work.connection).get_definition(claim.execution_id))
+            needed = plan.needed(claim.node_id)
+        except InvalidInput as error:
+            progress = NodeStore(work.connection).lock_execution(claim.execution_id)
+            if progress is not None:
+                self._fail_for_good(work, claim, error, progress)
+            return None
+        return Job(claim, plan, NodeStore(work.connection).results(claim.execution_id, needed))
 
     def settle(self, job: Job, ending: Ending, *, go_on: bool) -> Job | None:
         """Write how the attempt ended. With `go_on` one of the nodes that became ready is claimed at once and returned.
@@ -59,7 +69,7 @@ class Settler:
         with self._outbox.transaction() as work:
             progress = NodeStore(work.connection).lock_execution(job.claim.execution_id)
             if progress is None:  # its retention ended while the node ran
-                self._discard(job)
+                self._discard(job.claim)
                 return None
             ending = within_limit(ending, progress)
             if isinstance(ending, Succeeded):
@@ -73,7 +83,7 @@ class Settler:
     def _complete(self, work: Work, job: Job, ending: Succeeded, progress: Progress, *, go_on: bool) -> Job | None:
         nodes, now, claim = NodeStore(work.connection), self._clock.now(), job.claim
         if not nodes.settle(claim, NodeStatus.COMPLETED, Outcome.SUCCEEDED, now, output=ending.output):
-            self._discard(job)
+            self._discard(job.claim)
             return None
         ready: list[str] = []
         skipped = 0
@@ -96,27 +106,33 @@ class Settler:
         return self.prepare(work, following) if following else None
 
     def _fail(self, work: Work, job: Job, error: BaseException, progress: Progress) -> None:
-        claim, now = job.claim, self._clock.now()
         fault = self._classify(error)
-        problem = problem_of(error, fault, execution_id=claim.execution_id, node_id=claim.node_id)
         policy = job.plan.flow.retry_policy
-        if fault.retryable and claim.failures + 1 < policy.max_attempts and not progress.failing:
-            self._retry(work, job, fault, problem)
-            return
-        nodes = NodeStore(work.connection)
+        if fault.retryable and job.claim.failures + 1 < policy.max_attempts and not progress.failing:
+            self._retry(work, job, fault, self._problem(job.claim, error, fault))
+        else:
+            self._fail_for_good(work, job.claim, error, progress)
+
+    def _fail_for_good(self, work: Work, claim: Claim, error: BaseException, progress: Progress) -> None:
+        fault = self._classify(error)
+        problem = self._problem(claim, error, fault)
+        nodes, now = NodeStore(work.connection), self._clock.now()
         if not nodes.settle(claim, NodeStatus.FAILED, Outcome.FAILED, now, error=problem):
-            self._discard(job)
+            self._discard(claim)
             return
         log.warning("node_failed", code=problem["code"], category=fault.category.value, attempts=claim.failures + 1)
         cancelled = nodes.cancel_unstarted(claim.execution_id, now)
         self._advance(work, claim, progress, ended=1 + cancelled, error=problem)
+
+    def _problem(self, claim: Claim, error: BaseException, fault: Fault) -> JsonObject:
+        return problem_of(error, fault, execution_id=claim.execution_id, node_id=claim.node_id)
 
     def _retry(self, work: Work, job: Job, fault: Fault, problem: JsonObject) -> None:
         claim, now = job.claim, self._clock.now()
         seconds = delay_seconds(job.plan.flow.retry_policy, claim.failures + 1, fault.retry_after_seconds, self._random)
         due_at = now + timedelta(seconds=seconds)
         if not NodeStore(work.connection).postpone(claim, due_at, now, problem):
-            self._discard(job)
+            self._discard(job.claim)
             return
         log.info("node_retry_scheduled", code=problem["code"], failures=claim.failures + 1, delay_ms=round(seconds * 1000))
         work.outbox.ring(TaskName.RUN_NODE, due_at=due_at, execution_id=claim.execution_id, node_id=claim.node_id)
@@ -125,7 +141,7 @@ class Settler:
         if NodeStore(work.connection).settle(job.claim, NodeStatus.CANCELLED, Cancelled.outcome, self._clock.now()):
             self._advance(work, job.claim, progress, ended=1)
         else:
-            self._discard(job)
+            self._discard(job.claim)
 
     def _advance(
         self, work: Work, claim: Claim, progress: Progress, *, ended: int, output_bytes: int = 0, error: JsonObject | None = None
@@ -142,9 +158,9 @@ class Settler:
         work.outbox.ring(TaskName.REPORT, execution_id=claim.execution_id)
         log.info("execution_ended", status=status.value)
 
-    def _discard(self, job: Job) -> None:
+    def _discard(self, claim: Claim) -> None:
         """Another worker took the node over: this one changes nothing."""
-        log.warning("node_result_discarded", execution_id=job.claim.execution_id, node_id=job.claim.node_id, epoch=job.claim.epoch)
+        log.warning("node_result_discarded", execution_id=claim.execution_id, node_id=claim.node_id, epoch=claim.epoch)
 
 
 def within_limit(ending: Ending, progress: Progress) -> Ending:

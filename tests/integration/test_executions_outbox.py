@@ -57,9 +57,13 @@ def test_a_message_is_sent_once_with_the_request_id_it_was_rung_under(outbox: Ou
 
 
 def test_what_was_rolled_back_is_never_rung(outbox: Outbox, relay: Relay, sender: FakeSender) -> None:
-    with pytest.raises(RuntimeError, match="changed my mind"), outbox.transaction() as work:
-        work.outbox.ring(TaskName.REPORT, execution_id="e1")
-        raise RuntimeError("changed my mind")
+    def ring_and_fail() -> None:
+        with outbox.transaction() as work:
+            work.outbox.ring(TaskName.REPORT, execution_id="e1")
+            raise RuntimeError("changed my mind")
+
+    with pytest.raises(RuntimeError, match="changed my mind"):
+        ring_and_fail()
     relay.drain()
     assert sender.sent == []
 
@@ -120,7 +124,9 @@ def test_two_relays_share_the_work(outbox_postgres: Postgres, outbox: Outbox, re
     assert len(sender.sent) == 20
 
 
-def test_a_message_of_another_version_does_not_hold_up_the_others(outbox: Outbox, relay: Relay, sender: FakeSender, clock: FakeClock) -> None:
+def test_a_message_of_another_version_does_not_hold_up_the_others(
+    outbox: Outbox, relay: Relay, sender: FakeSender, clock: FakeClock
+) -> None:
     outbox.ring(TaskName.UPLOAD_FLOW, flow_id="f1")
     outbox.ring(TaskName.REPORT, execution_id="e1")
     sender.unroutable = {TaskName.UPLOAD_FLOW.value}

@@ -7,9 +7,9 @@ from urllib.parse import quote, urlencode
 
 from gateway.errors import FieldError, InvalidInput
 from gateway.executions.kinds.call import DEFAULT_TIMEOUT_MS, json_bytes
+from gateway.flows.node_config import MAX_TIMEOUT_MS
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-MAX_TIMEOUT_MS = 600_000
 OURS = frozenset({"idempotency-key", "x-request-id", "host", "content-length", "transfer-encoding", "connection"})
 SAFE_IN_PATH = "/%:@!$&'()*+,;=-._~?"
 FIELDS = frozenset({"service", "method", "path", "headers", "query", "body", "timeoutMs", "expect"})
@@ -52,7 +52,7 @@ def read_timeout_seconds(value: object) -> float:
     """Milliseconds of a config as seconds.
 
     Raises:
-        InvalidInput: no number, or outside of 1 ms to 10 minutes.
+        InvalidInput: no number, or outside of 1 ms to 5 minutes.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value <= MAX_TIMEOUT_MS:
         raise _invalid("timeoutMs", f"must be a number from 1 to {MAX_TIMEOUT_MS}")
