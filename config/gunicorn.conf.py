@@ -1,11 +1,11 @@
 """gunicorn for the gateway: `gunicorn -c config/gunicorn.conf.py wsgi:app`. Read again at every SIGHUP."""  # noqa: N999 - the name that gunicorn looks for
 
 import math
-import os
+import shutil
 from typing import Any
 
 from config.settings import Settings
-from config.worker import DrainingWorker, PipelineLogger, SharedNumber
+from config.worker import DrainingWorker, PipelineLogger, SharedNumber, memory_directory, metrics_directory
 from gateway.observability.logging import configure_logging
 
 _settings = Settings.from_environment()
@@ -23,7 +23,8 @@ limit_request_field_size = 16_380
 logger_class = PipelineLogger
 accesslog = None  # the application logs requests itself, with their ids
 control_socket_disable = True  # it would lie in the home directory, where two gateways share it
-worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - the heartbeat file must not wait for a disk
+worker_tmp_dir = memory_directory()  # the heartbeat file must not wait for a disk
+raw_env = [f"PROMETHEUS_MULTIPROC_DIR={metrics_directory()}"]  # read by prometheus_client when the workers import it
 proc_name = "api-gateway"
 
 
@@ -56,3 +57,15 @@ def worker_exit(_server: Any, worker: DrainingWorker) -> None:
     """The worker's last act; also called in the master for a worker that vanished, which has no container there."""
     if (container := worker.container()) is not None:
         container.stop()
+
+
+def child_exit(_server: Any, worker: DrainingWorker) -> None:
+    """In the master: a worker that ended no longer counts among the requests in progress."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid, metrics_directory())
+
+
+def on_exit(_server: Any) -> None:
+    """In the master, at last."""
+    shutil.rmtree(metrics_directory(), ignore_errors=True)

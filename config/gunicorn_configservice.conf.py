@@ -1,10 +1,9 @@
 """gunicorn for the reference Configuration Service: `gunicorn -c config/gunicorn_configservice.conf.py wsgi:configuration_service`."""  # noqa: N999 - named after its sibling
 
-import os
 from typing import Any
 
 from config.settings import Settings
-from config.worker import PipelineLogger
+from config.worker import PipelineLogger, memory_directory
 from gateway.observability.logging import configure_logging
 
 _settings = Settings.from_environment()
@@ -20,7 +19,7 @@ keepalive = 75  # its clients keep their connections; they must be the ones to c
 logger_class = PipelineLogger
 accesslog = None
 control_socket_disable = True
-worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - the heartbeat file must not wait for a disk
+worker_tmp_dir = memory_directory()  # the heartbeat file must not wait for a disk
 proc_name = "configuration-service"
 
 

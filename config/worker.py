@@ -4,17 +4,34 @@ Source: gunicorn 27 `gunicorn/workers/gthread.py` (a stopping worker lets kept-a
 `gunicorn/arbiter.py` (SIGTERM closes the master's listeners and stops every worker; SIGHUP starts new workers, then stops the old).
 """
 
+import functools
 import logging
 import mmap
+import os
 import signal
 import socket
+import tempfile
 import threading
 import time
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
+
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the place for what processes share; files there are made safely below
+
+
+def memory_directory() -> str | None:
+    """Where small files that processes share never wait for a disk; None (the usual temporary place) when there is no such place."""
+    return str(SHARED_MEMORY) if os.access(SHARED_MEMORY, os.W_OK) else None
+
+
+@functools.cache
+def metrics_directory() -> str:
+    """The directory in which the workers of this master add up their metrics; made once, and kept over reloads."""
+    return tempfile.mkdtemp(prefix="gateway-metrics-", dir=memory_directory())
 
 
 class PipelineLogger(Logger):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""`make run`: the whole gateway on one machine. Run as `python -m embedded.run`; everything it keeps lies in `.run/`."""
+"""`make run`: the whole gateway on one machine. Run as `python -m embedded.run [DIRECTORY]`; everything it keeps lies there (`.run/`)."""
 
 import fcntl
 import os
@@ -14,20 +14,19 @@ from config.settings import SettingsError
 from embedded.child import Part
 from embedded.errors import EmbeddedError
 from embedded.plan import ROOT, Plan, make_plan
+from embedded.postgres import EmbeddedPostgres
 from embedded.supervisor import Supervisor
 from embedded.terminal import event, say
 
-RUN = ROOT / ".run"
 
-
-def main() -> int:
+def main(directory: Path) -> int:
     """Start, show, watch, stop. Returns the exit status: 0 after an orderly stop, 1 when it could not start."""
     began = time.monotonic()
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, _interrupt)
     try:
-        lock = occupy(RUN)
-        plan = make_plan(os.environ, RUN)
+        lock = occupy(directory)
+        plan = make_plan(os.environ, directory)
     except (EmbeddedError, SettingsError) as error:
         return _refuse(error)
     supervisor = Supervisor(plan, os.environ)
@@ -42,8 +41,9 @@ def main() -> int:
         return _refuse(error)
     finally:
         _stop(supervisor)
+        (directory / "environment").unlink(missing_ok=True)
         lock.close()
-    event("stopped; the data stays in .run/")
+    event(f"stopped; the data stays in {shown(directory)}")
     return 0
 
 
@@ -61,7 +61,6 @@ def _stop(supervisor: Supervisor) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     supervisor.stop()
-    (RUN / "environment").unlink(missing_ok=True)
 
 
 def occupy(directory: Path) -> IO[str]:
@@ -89,8 +88,8 @@ def occupy(directory: Path) -> IO[str]:
 
 
 def write_addresses(plan: Plan) -> None:
-    """`.run/environment`: what another terminal needs to reach the same servers, passwords included; readable by us only."""
-    file = RUN / "environment"
+    """`environment` in the run directory: how another terminal reaches the same servers, passwords included; readable by us only."""
+    file = plan.run_directory / "environment"
     file.unlink(missing_ok=True)
     variables = {"PORT": str(plan.settings.web.port), **plan.addresses()}
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as output:
@@ -116,18 +115,30 @@ def screen(plan: Plan, supervisor: Supervisor, seconds: float) -> str:
             "Try",
             f"  curl -s {plan.gateway_url}/health",
             "  make demo                                              (in another terminal)",
-            "  . .run/environment && .venv/bin/flask db-check         (in another terminal)",
+            f"  . {shown(plan.run_directory)}/environment && .venv/bin/flask db-check         (in another terminal)",
             "",
-            "Ctrl-C stops all of it. What dies is restarted. The data stays in .run/ (as root, PostgreSQL's in /var/lib/gateway-postgres).",
+            f"Ctrl-C stops all of it. What dies is restarted. The data stays in {shown(plan.run_directory)}{_far_away(plan)}.",
             "",
         ]
     )
 
 
+def _far_away(plan: Plan) -> str:
+    """Where PostgreSQL's data lies when that is not in the run directory."""
+    server = plan.engines.get("DATABASE_URL")
+    place = server.home.place if isinstance(server, EmbeddedPostgres) else plan.run_directory
+    return "" if place.is_relative_to(plan.run_directory) else f", PostgreSQL's in {place}"
+
+
+def shown(path: Path) -> str:
+    """A path as one would type it in the clone."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
 def _row(part: Part, url: str) -> str:
     pid = part.process.pid if part.process else "?"
-    return f"  {part.name:<14} {url:<24} pid {pid:<8} .run/{part.log.relative_to(RUN)}"
+    return f"  {part.name:<14} {url:<24} pid {pid:<8} {shown(part.log)}"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else ROOT / ".run"))
