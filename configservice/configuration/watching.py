@@ -24,12 +24,13 @@ class Watched:
 
 
 class Watchers:
-    """The long polls of this process."""
+    """The long polls of this process; `waiting` counts them."""
 
     def __init__(self, store: ConfigurationStore, capacity: int) -> None:
         self._store = store
-        self._free = threading.BoundedSemaphore(capacity)
+        self._capacity = capacity
         self._changed = threading.Condition()
+        self.waiting = 0
         self._closed = False
 
     def watch(self, since: int | None, wait_seconds: float) -> Watched:
@@ -43,12 +44,12 @@ class Watchers:
             return Watched(self._store.changes_since(0))
         if since < newest or wait_seconds <= 0:
             return Watched(self._store.changes_since(since))
-        if not self._free.acquire(blocking=False):
+        if not self._enter():
             return Watched(Changes(newest, ()), refused=True)
         try:
             self._wait(since, time.monotonic() + wait_seconds)
         finally:
-            self._free.release()
+            self._leave()
         return Watched(self._store.changes_since(since))
 
     def announce(self) -> None:
@@ -57,9 +58,19 @@ class Watchers:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Answer all waiters now, and let nobody wait any more: the process is about to stop."""
+        """The process is about to stop: waiters are answered within LOOK_SECONDS, and nobody waits any more. Takes no lock (signals)."""
         self._closed = True
-        self.announce()
+
+    def _enter(self) -> bool:
+        with self._changed:
+            if self.waiting >= self._capacity:
+                return False
+            self.waiting += 1
+            return True
+
+    def _leave(self) -> None:
+        with self._changed:
+            self.waiting -= 1
 
     def _wait(self, since: int, until: float) -> None:
         while not self._closed and (left := until - time.monotonic()) > 0:

@@ -12,7 +12,8 @@ from configservice.flows.store import get_flow
 from configservice.reading import InvalidRequest
 from configservice.tables import NOW, flow_dependencies, flows
 from gateway.errors import Conflict
-from gateway.flows.model import MAX_ITEMS, Dependency
+from gateway.flows.model import MAX_ITEMS
+from gateway.flows.parsing import parse_flow
 
 edges = flow_dependencies.c
 
@@ -62,8 +63,8 @@ def _add(connection: Connection, flow_id: str, body: AddDependency) -> None:
         raise Conflict(f"The flow {flow_id!r} depends on {target!r} already")
     if len(known) >= MAX_ITEMS:
         raise InvalidRequest.of(f"A flow may have {MAX_ITEMS} dependencies at the most", "dependsOnFlowId", kind="array.max")
-    refuse_cycle(connection, flow_id, [target], "dependsOnFlowId")
-    added = Dependency.model_validate(body.to_document())
-    insert_edges(connection, flow_id, [added], first_position=len(known))
     document = {**flow.document, "dependencies": [*known, body.to_document()]}
+    added = parse_flow(document).dependencies[-1]  # the language has a say too: in whether the condition compiles, for one
+    refuse_cycle(connection, flow_id, [target], "dependsOnFlowId")
+    insert_edges(connection, flow_id, [added], first_position=len(known))
     connection.execute(flows.update().where(flows.c.id == flow_id).values(document=document, updated_at=NOW))
