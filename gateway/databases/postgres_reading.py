@@ -5,6 +5,7 @@ before it is sent; and when the gateway's own role is a superuser, the read runs
 Source: https://www.postgresql.org/docs/current/sql-set-transaction.html , https://www.postgresql.org/docs/current/functions-admin.html
 """
 
+import json
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -142,4 +143,7 @@ def _placed(tokens: Sequence[Token]) -> Iterator[tuple[str | None, str]]:
 
 
 def _adapted(value: Any) -> Any:
-    return Json(value) if isinstance(value, dict) else value
+    """The value as psycopg2 takes it: objects as jsonb, lists as arrays."""
+    if "\\u0000" in json.dumps(value):
+        raise StatementInvalid(NAME, "PostgreSQL holds no NUL character in a text")
+    return Json(value) if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict) for item in value)) else value

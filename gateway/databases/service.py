@@ -1,0 +1,144 @@
+"""One read of one database, for a caller outside: bounded before it is sent, in JSON's own types when it comes back."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+
+from gateway.clock import Clock
+from gateway.databases import limits
+from gateway.databases.encoding import to_json
+from gateway.databases.model import DatabaseName
+from gateway.databases.ports import Database
+from gateway.errors import FieldError, InvalidInput
+
+log = structlog.get_logger(__name__)
+
+Guard = Callable[[DatabaseName], AbstractContextManager[Any]]
+
+
+class ByName(Protocol):
+    """What the service needs of `Databases`."""
+
+    def get(self, name: str) -> Database:
+        """Raises DatabaseNotFound, DatabaseDisabled."""
+
+
+@dataclass(frozen=True)
+class QueryAnswer:
+    """The answer of one read. `rows` hold JSON's types only (encoding.py). `served_by` is the database itself: a read has no fallback."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    truncated: bool
+    elapsed_ms: float
+    served_by: DatabaseName
+
+    @property
+    def row_count(self) -> int:
+        return len(self.rows)
+
+
+def unguarded(_name: DatabaseName) -> AbstractContextManager[Any]:
+    """Where no breaker is wired."""
+    return nullcontext()
+
+
+class QueryService:
+    """Runs reads. `guard` is entered around each call: a breaker raises there instead of letting the call through."""
+
+    def __init__(self, databases: ByName, clock: Clock, guard: Guard = unguarded) -> None:
+        self._databases = databases
+        self._clock = clock
+        self._guard = guard
+
+    def run(
+        self,
+        name: str,
+        statement: str,
+        parameters: Mapping[str, Any] | None = None,
+        timeout_ms: int | None = None,
+        max_rows: int | None = None,
+    ) -> QueryAnswer:
+        """Run one read.
+
+        Raises:
+            DatabaseNotFound, DatabaseDisabled: as `Databases.get`.
+            InvalidInput: a bound is exceeded; `errors` point at the field.
+            StatementRefused, StatementInvalid, AnswerTooLarge: what the engine makes of the statement.
+            DatabaseTimeout, DatabaseUnreachable: the engine itself.
+        """
+        database = self._databases.get(name)
+        given = {} if parameters is None else parameters
+        timeout = limits.DEFAULT_TIMEOUT_MS if timeout_ms is None else timeout_ms
+        rows = limits.DEFAULT_ROWS if max_rows is None else max_rows
+        errors = list(_problems(statement, given, timeout, rows))
+        if errors:
+            raise InvalidInput("The query is outside its bounds", errors)
+        started = self._clock.monotonic()
+        with self._guard(database.name):
+            result = database.query(statement, given, timeout_seconds=timeout / 1000, max_rows=rows)
+        elapsed_ms = (self._clock.monotonic() - started) * 1000
+        log.info(
+            "database_read", database=database.name, rows=len(result.rows), truncated=result.truncated, elapsed_ms=round(elapsed_ms, 1)
+        )
+        encoded = tuple(tuple(to_json(value) for value in row) for row in result.rows)
+        return QueryAnswer(result.columns, encoded, result.truncated, elapsed_ms, database.name)
+
+
+def _problems(statement: object, parameters: object, timeout_ms: object, max_rows: object) -> Iterator[FieldError]:
+    yield from _statement_problems(statement)
+    yield from _parameter_problems(parameters)
+    yield from _bound_problems("/timeoutMs", timeout_ms, limits.MIN_TIMEOUT_MS, limits.MAX_TIMEOUT_MS)
+    yield from _bound_problems("/maxRows", max_rows, 1, limits.MAX_ROWS)
+
+
+def _statement_problems(statement: object) -> Iterator[FieldError]:
+    if not isinstance(statement, str) or not statement.strip():
+        yield FieldError("/statement", "must be a string that is not blank")
+    elif len(statement) > limits.MAX_STATEMENT_BYTES or _utf8_bytes(statement) > limits.MAX_STATEMENT_BYTES:
+        yield FieldError("/statement", f"must not exceed {limits.MAX_STATEMENT_BYTES} bytes")
+    elif "\0" in statement or _utf8_bytes(statement) < 0:
+        yield FieldError("/statement", "must hold no NUL and no lone surrogate")
+
+
+def _parameter_problems(parameters: object) -> Iterator[FieldError]:
+    if not isinstance(parameters, Mapping) or not all(isinstance(name, str) for name in parameters):
+        yield FieldError("/parameters", "must be an object")
+        return
+    values = sum(len(value) if isinstance(value, list) else 1 for value in parameters.values())
+    if values > limits.MAX_PARAMETERS:
+        yield FieldError("/parameters", f"must not hold more than {limits.MAX_PARAMETERS} values")
+        return
+    for name, value in parameters.items():
+        if not _all_utf8([name, value]):
+            yield FieldError("/parameters/" + name.encode(errors="replace").decode().replace("~", "~0").replace("/", "~1"), "must be UTF-8")
+
+
+def _bound_problems(pointer: str, value: object, least: int, most: int) -> Iterator[FieldError]:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        yield FieldError(pointer, f"must be a whole number from {least} to {most}")
+
+
+def _utf8_bytes(text: str) -> int:
+    """The length in UTF-8; -1 when a lone surrogate makes that impossible."""
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        return -1
+
+
+def _all_utf8(value: Any) -> bool:
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str):
+            if _utf8_bytes(item) < 0:
+                return False
+        elif isinstance(item, Mapping):
+            pending += [*item.keys(), *item.values()]
+        elif isinstance(item, list):
+            pending += item
+    return True
