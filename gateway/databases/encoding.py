@@ -14,7 +14,7 @@
 import base64
 import datetime as dt
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -24,23 +24,11 @@ MAX_DEPTH = 100
 
 def to_json(value: Any, depth: int = 0) -> Any:
     """The JSON form of a driver's value; always something `json.dumps(allow_nan=False)` takes."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return _text(str(value))
-    if isinstance(value, int):
-        return int(value) if -SAFE_INTEGER <= value <= SAFE_INTEGER else str(int(value))
-    if isinstance(value, float):
-        return value if math.isfinite(value) else _not_finite(value)
-    if isinstance(value, bytes | bytearray | memoryview):
-        return _bytes(value)
-    if depth > MAX_DEPTH:
-        return _text(str(value))
-    if isinstance(value, Mapping):
+    if depth <= MAX_DEPTH and isinstance(value, Mapping):
         return {_key(key): to_json(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
+    if depth <= MAX_DEPTH and isinstance(value, list | tuple | set | frozenset):
         return [to_json(item, depth + 1) for item in value]
-    return _moment(value) if isinstance(value, dt.date | dt.time | dt.timedelta) else _other(value)
+    return next((form(value) for kind, form in _FORMS if isinstance(value, kind)), None) if value is not None else None
 
 
 def _text(value: str) -> str:
@@ -53,10 +41,14 @@ def _key(key: Any) -> str:
     return form if isinstance(form, str) else str(form)
 
 
-def _not_finite(value: float) -> str:
-    if math.isnan(value):
-        return "NaN"
-    return "Infinity" if value > 0 else "-Infinity"
+def _integer(value: int) -> int | str:
+    return int(value) if -SAFE_INTEGER <= value <= SAFE_INTEGER else str(int(value))
+
+
+def _float(value: float) -> float | str:
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
 
 
 def _bytes(value: bytes | bytearray | memoryview) -> Any:
@@ -77,7 +69,18 @@ def _moment(value: dt.date | dt.time | dt.timedelta) -> str:
     return f"P{value.days}DT{seconds}S"
 
 
-def _other(value: Any) -> str:
-    if isinstance(value, Decimal) and not value.is_finite():
-        return _not_finite(float(value))
-    return _text(str(value))
+def _decimal(value: Decimal) -> str:
+    return str(value) if value.is_finite() else str(_float(float(value)))
+
+
+# The first kind that fits: bool stands before int, datetime is a date.
+_FORMS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (bool, bool),
+    (str, lambda value: _text(str(value))),
+    (int, _integer),
+    (float, _float),
+    ((bytes, bytearray, memoryview), _bytes),
+    (Decimal, _decimal),
+    ((dt.date, dt.time, dt.timedelta), _moment),
+    (object, lambda value: _text(str(value))),
+)

@@ -5,7 +5,6 @@ before it is sent; and when the gateway's own role is a superuser, the read runs
 Source: https://www.postgresql.org/docs/current/sql-set-transaction.html , https://www.postgresql.org/docs/current/functions-admin.html
 """
 
-import json
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -144,6 +143,17 @@ def _placed(tokens: Sequence[Token]) -> Iterator[tuple[str | None, str]]:
 
 def _adapted(value: Any) -> Any:
     """The value as psycopg2 takes it: objects as jsonb, lists as arrays."""
-    if "\\u0000" in json.dumps(value):
+    if _holds_nul(value):
         raise StatementInvalid(NAME, "PostgreSQL holds no NUL character in a text")
     return Json(value) if isinstance(value, dict) or (isinstance(value, list) and any(isinstance(item, dict) for item in value)) else value
+
+
+def _holds_nul(value: Any) -> bool:
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str) and "\0" in item:
+            return True
+        if isinstance(item, list | dict):
+            pending += [*item, *item.values()] if isinstance(item, dict) else item
+    return False
