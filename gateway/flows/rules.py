@@ -4,24 +4,34 @@ import re
 from collections.abc import Iterable, Iterator
 
 from gateway.errors import FieldError
+from gateway.flows.errors import ExpressionInvalid
+from gateway.flows.expressions import compile_condition, compile_template
 from gateway.flows.graph import find_cycle
+from gateway.flows.limits import pointer_to
 from gateway.flows.model import FlowDefinition
+from gateway.flows.node_config import config_problems
+from gateway.flows.patterns import is_pattern
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9_.:-]{1,100}")  # goes into URLs and the Idempotency-Key header
+MAX_EXPRESSIONS = 2_000  # in all configs and conditions of a flow
+MAX_CHARACTERS = 128 * 1024  # of all of them: compiling takes about 1 µs a character
+MAX_PROBLEMS = 100
 
 
 def broken_rules(flow: FlowDefinition) -> list[FieldError]:
-    """Every rule the definition breaks; empty for one that can run."""
+    """Every rule the definition breaks, at most a hundred; empty for one that can run."""
     problems = [*_bad_ids(flow), *_duplicates(flow), *_edges_to_nowhere(flow)]
-    return problems or [*_cycles(flow)]
+    if not problems:
+        problems = [*_cycles(flow), *_bad_configs(flow), *_bad_parameters(flow), *_bad_expressions(flow)]
+    return problems[:MAX_PROBLEMS]
 
 
 def _bad_ids(flow: FlowDefinition) -> Iterator[FieldError]:
-    for pointer, name in [(f"/nodes/{index}/id", node.id) for index, node in enumerate(flow.nodes)] + [
-        (f"/edges/{index}/id", edge.id) for index, edge in enumerate(flow.edges)
-    ]:
+    named = [(pointer_to("nodes", index, "id"), node.id) for index, node in enumerate(flow.nodes)]
+    named += [(pointer_to("edges", index, "id"), edge.id) for index, edge in enumerate(flow.edges)]
+    for pointer, name in named:
         if not ID_PATTERN.fullmatch(name):
-            yield FieldError(pointer, "may hold letters, digits and _ . : - only")
+            yield FieldError(pointer, "may hold letters, digits and _ . : - only, at most 100")
 
 
 def _duplicates(flow: FlowDefinition) -> Iterator[FieldError]:
@@ -42,10 +52,54 @@ def _edges_to_nowhere(flow: FlowDefinition) -> Iterator[FieldError]:
     for index, edge in enumerate(flow.edges):
         for end, node_id in (("source", edge.source), ("target", edge.target)):
             if node_id not in known:
-                yield FieldError(f"/edges/{index}/{end}", f"names no node of this flow: {node_id!r}")
+                yield FieldError(pointer_to("edges", index, end), f"names no node of this flow: {node_id!r}")
 
 
 def _cycles(flow: FlowDefinition) -> Iterator[FieldError]:
     cycle = find_cycle([node.id for node in flow.nodes], flow.edges)
     if cycle:
         yield FieldError("/edges", f"form a cycle: {' -> '.join(cycle[:20])}{' -> …' if len(cycle) > 20 else ''}")
+
+
+def _bad_configs(flow: FlowDefinition) -> Iterator[FieldError]:
+    for index, node in enumerate(flow.nodes):
+        for problem in config_problems(node.type, node.config):
+            yield FieldError(pointer_to("nodes", index, "config") + problem.pointer, problem.detail)
+
+
+def _bad_parameters(flow: FlowDefinition) -> Iterator[FieldError]:
+    for index, parameter in enumerate(flow.parameters):
+        rules = parameter.validation or {}
+        if "pattern" in rules and not is_pattern(rules["pattern"]):
+            yield FieldError(pointer_to("parameters", index, "validation", "pattern"), "is no regular expression of RE2 syntax")
+
+
+def _bad_expressions(flow: FlowDefinition) -> Iterator[FieldError]:
+    count = characters = 0
+    for pointer, value, is_condition in _expressions(flow):
+        try:
+            found = (
+                [value]
+                if is_condition and compile_condition(str(value))
+                else [each.text for _, each in compile_template(value).expressions]
+            )
+        except ExpressionInvalid as error:
+            yield from _moved(pointer, error)
+            continue
+        count += len(found)
+        characters += sum(len(str(text)) for text in found)
+        if count > MAX_EXPRESSIONS or characters > MAX_CHARACTERS:
+            yield FieldError(pointer, f"brings the flow to more than {MAX_EXPRESSIONS} expressions or {MAX_CHARACTERS} characters of them")
+            return
+
+
+def _expressions(flow: FlowDefinition) -> Iterator[tuple[str, object, bool]]:
+    for index, node in enumerate(flow.nodes):
+        yield pointer_to("nodes", index, "config"), node.config, False
+    for index, edge in enumerate(flow.edges):
+        if edge.condition is not None:
+            yield pointer_to("edges", index, "condition"), edge.condition, True
+
+
+def _moved(pointer: str, error: ExpressionInvalid) -> list[FieldError]:
+    return [FieldError(pointer + each.pointer, each.detail) for each in error.errors] or [FieldError(pointer, error.detail)]
