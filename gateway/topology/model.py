@@ -1,7 +1,7 @@
 """Who depends on whom: nodes, edges and what a failure reaches. Frozen values, no I/O."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -37,9 +37,15 @@ class NodeRef:
         return f"{self.kind}:{self.name}"
 
 
+PREFERS = "prefers"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Edge:
-    """`source` depends on `target`: when the target breaks, the source does. `relation` says how (`calls`, `prerequisite`, …)."""
+    """`source` depends on `target`: when the target breaks, the source does.
+
+    `relation` says how (`calls`, `prerequisite`, …); `prefers` means that a fallback stands in: the source only degrades.
+    """
 
     source: NodeRef
     target: NodeRef
@@ -75,16 +81,34 @@ class TopologyView:
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """One node that breaks too. `path` leads from the broken node to it, both included; `distance` = edges on it."""
+    """One node that a failure reaches.
+
+    Attributes:
+        path: a shortest one from the broken node to this, both included; `distance` = edges on it.
+        degraded: every way to it crosses a fallback: it works on, slower or with older data.
+    """
 
     node: NodeRef
     distance: int
     path: tuple[NodeRef, ...]
+    degraded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a store found going against the edges from a node: its distance to each reached node, and the edges between them all.
+
+    `deeper`: something lies one step beyond the depth asked for.
+    """
+
+    distances: Mapping[NodeRef, int]
+    edges: tuple[Edge, ...]
+    deeper: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """What breaks when `root` breaks, nearest first. `truncated`: something lies deeper than `depth`."""
+    """What breaks, or degrades, when `root` breaks, nearest first. `truncated`: something lies deeper than `depth`."""
 
     root: NodeRef
     depth: int
@@ -93,19 +117,32 @@ class Impact:
     served_by: str
 
 
-def shortest_paths(root: NodeRef, distances: Mapping[NodeRef, int], edges: Iterable[Edge]) -> tuple[Affected, ...]:
-    """One shortest path to each reached node; of several equally short ones the first by name, so that every engine answers alike.
+def affected_by(root: NodeRef, reach: Reach) -> tuple[Affected, ...]:
+    """Everything reached, nearest first, with one shortest path each.
 
-    Args:
-        distances: edges between the root and each reached node, the root excluded.
-        edges: every edge between reached nodes and the root; others are ignored.
+    Of equally short ones the first by name, so that every engine answers alike.
     """
-    all_distances = {root: 0, **distances}
+    distances = {root: 0, **reach.distances}
     reached_from: dict[NodeRef, list[NodeRef]] = defaultdict(list)
-    for edge in edges:
-        if all_distances.get(edge.source, -1) == all_distances.get(edge.target, -1) + 1 and edge.target in all_distances:
-            reached_from[edge.source].append(edge.target)
+    dependants: dict[NodeRef, list[NodeRef]] = defaultdict(list)
+    for edge in reach.edges:
+        if edge.source in distances and edge.target in distances:
+            if distances[edge.source] == distances[edge.target] + 1:
+                reached_from[edge.source].append(edge.target)
+            if edge.relation != PREFERS:
+                dependants[edge.target].append(edge.source)
+    broken = _reachable(root, dependants)
     paths: dict[NodeRef, tuple[NodeRef, ...]] = {root: (root,)}
-    for node in sorted(distances, key=lambda ref: (distances[ref], ref)):
+    for node in sorted(reach.distances, key=lambda ref: (distances[ref], ref)):
         paths[node] = (*min(paths[before] for before in reached_from[node]), node)
-    return tuple(Affected(node, distances[node], paths[node]) for node in paths if node != root)
+    return tuple(Affected(node, distances[node], path, node not in broken) for node, path in paths.items() if node != root)
+
+
+def _reachable(root: NodeRef, dependants: Mapping[NodeRef, list[NodeRef]]) -> set[NodeRef]:
+    found, waiting = {root}, [root]
+    while waiting:
+        for node in dependants.get(waiting.pop(), ()):
+            if node not in found:
+                found.add(node)
+                waiting.append(node)
+    return found

@@ -1,0 +1,119 @@
+"""What registrations and flow documents say about dependencies. Pure, and forgiving: other teams write these by hand."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from gateway.topology.model import PREFERS, Edge, Graph, Node, NodeKind, NodeRef
+from gateway.topology.ports import DeclaredService
+
+DATABASES = frozenset(("postgres", "dragonflydb", "clickhouse", "weaviate", "arangodb", "redis"))
+BUILT_IN_NODES = frozenset(("service", "transform"))
+CONFIGURATION_SERVICE = "configuration-service"
+NAME_LIMIT = 255
+DECLARED_LIMIT = 200  # dependencies that one instance may declare
+
+
+def graph_of_registrations(services: Iterable[DeclaredService]) -> Graph:
+    """Services, and what their instances' `metadata.dependsOn` names.
+
+    An entry is `"prices"` (a service; or a database by its name), `"database:postgres"`, or `{"kind", "name", "optional"}`;
+    an optional dependency only degrades its dependant.
+    """
+    nodes: dict[NodeRef, Node] = {}
+    edges: set[Edge] = set()
+    for service in services:
+        source = NodeRef(NodeKind.SERVICE, service.name[:NAME_LIMIT])
+        nodes[source] = Node(source, service.name)
+        for instance in service.instances:
+            edges.update(Edge(source, target, relation) for target, relation in _declared(instance.metadata) if target != source)
+    return Graph(tuple(nodes.values()), tuple(edges))
+
+
+def graph_of_flows(documents: Iterable[Mapping[str, Any]], services: Sequence[DeclaredService], gateway: str) -> Graph:
+    """Flows, and what they call, wait for and run on."""
+    capable = _by_capability(services)
+    nodes: dict[NodeRef, Node] = {}
+    edges: set[Edge] = set()
+    for document in documents:
+        flow_id = document.get("id")
+        if not _is_name(flow_id):
+            continue
+        source = NodeRef(NodeKind.FLOW, str(flow_id))
+        nodes[source] = Node(source, str(document.get("name") or "")[:NAME_LIMIT])
+        edges.add(Edge(source, NodeRef(NodeKind.SERVICE, gateway), "run_by"))
+        edges.update(edge for edge in _flow_edges(source, document, capable) if edge.target != source)
+    return Graph(tuple(nodes.values()), tuple(edges))
+
+
+def graph_of_gateway(name: str, databases: Mapping[str, bool]) -> Graph:
+    """The gateway's own: each configured database by its name, and whether the gateway cannot do without it."""
+    gateway = NodeRef(NodeKind.SERVICE, name)
+    configuration = NodeRef(NodeKind.SERVICE, CONFIGURATION_SERVICE)
+    refs = {NodeRef(NodeKind.DATABASE, database): critical for database, critical in databases.items()}
+    return Graph(
+        nodes=tuple(Node(ref, ref.name) for ref in (gateway, configuration, *refs)),
+        edges=(
+            Edge(gateway, configuration, PREFERS),
+            *(Edge(gateway, ref, "stores_in" if critical else PREFERS) for ref, critical in refs.items()),
+        ),
+    )
+
+
+def _declared(metadata: Mapping[str, Any]) -> Iterator[tuple[NodeRef, str]]:
+    listed = metadata.get("dependsOn")
+    entries = [listed] if isinstance(listed, str | dict) else listed
+    for entry in entries[:DECLARED_LIMIT] if isinstance(entries, list) else ():
+        target = _target(entry)
+        if target:
+            optional = isinstance(entry, dict) and entry.get("optional") is True
+            yield target, PREFERS if optional else "depends_on"
+
+
+def _target(entry: object) -> NodeRef | None:
+    if isinstance(entry, dict):
+        kind, name = entry.get("kind") or entry.get("type"), entry.get("name")
+        return _ref(str(kind), name) if kind else _target(name)
+    if not isinstance(entry, str):
+        return None
+    kind, separator, name = entry.partition(":")
+    if separator and kind in set(NodeKind):
+        return _ref(kind, name)
+    return _ref("database" if entry in DATABASES else "service", entry)
+
+
+def _ref(kind: str, name: object) -> NodeRef | None:
+    return NodeRef(NodeKind(kind), str(name)) if kind in set(NodeKind) and _is_name(name) else None
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and 0 < len(name) <= NAME_LIMIT and "\x00" not in name
+
+
+def _flow_edges(source: NodeRef, document: Mapping[str, Any], capable: Mapping[str, set[str]]) -> Iterator[Edge]:
+    for node in _objects(document.get("nodes")):
+        kind, config = node.get("type"), node.get("config")
+        service = config.get("service") if isinstance(config, dict) else None
+        if kind == "service" and _is_name(service) and "${" not in str(service):  # an expression is known only when the flow runs
+            yield Edge(source, NodeRef(NodeKind.SERVICE, str(service)), "calls")
+        elif isinstance(kind, str) and kind not in BUILT_IN_NODES:
+            for name in capable.get(kind, ()):
+                yield Edge(source, NodeRef(NodeKind.SERVICE, name), "needs_capability")
+    for dependency in _objects(document.get("dependencies")):
+        if _is_name(dependency.get("flowId")):
+            relation = dependency.get("type")
+            yield Edge(source, NodeRef(NodeKind.FLOW, str(dependency["flowId"])), relation if isinstance(relation, str) else "prerequisite")
+
+
+def _objects(listed: object) -> Iterator[dict[str, Any]]:
+    for item in listed if isinstance(listed, list | tuple) else ():
+        if isinstance(item, dict):
+            yield item
+
+
+def _by_capability(services: Iterable[DeclaredService]) -> Mapping[str, set[str]]:
+    capable: dict[str, set[str]] = {}
+    for service in services:
+        for instance in service.instances:
+            for word in instance.capabilities:
+                capable.setdefault(word, set()).add(service.name[:NAME_LIMIT])
+    return capable
