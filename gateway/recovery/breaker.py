@@ -126,7 +126,8 @@ class Breaker:
             slow = duration_seconds > self._policy.slow_seconds
             if self._state is BreakerState.CLOSED:
                 self._count(failed=not success, slow=slow)
-                self._open_when_bad()
+                if slow or not success:  # a good call is no reason to open, whatever came before it
+                    self._open_when_bad()
             elif self._state is BreakerState.HALF_OPEN:
                 self._judge_probe(good=success and not slow)
 

@@ -57,6 +57,14 @@ def test_it_opens_at_the_failure_rate_and_says_how_long() -> None:
     assert refused.value.retry_after_seconds == pytest.approx(0.6)
 
 
+def test_a_success_never_opens_it() -> None:
+    breaker = breaker_with(FakeClock())
+    for _ in range(POLICY.minimum_calls - 1):
+        call(breaker, success=False)
+    call(breaker)
+    assert breaker.state() is BreakerState.CLOSED
+
+
 def test_old_calls_leave_the_window() -> None:
     breaker = breaker_with(FakeClock())
     for _ in range(POLICY.window_calls):
@@ -247,7 +255,7 @@ def test_it_never_opens_below_both_rates(outcomes: list[bool]) -> None:
     for success in outcomes:
         call(breaker, success=success)
         window = [*window, success][-POLICY.window_calls :]
-        bad = len(window) >= POLICY.minimum_calls and window.count(False) / len(window) >= POLICY.failure_rate
+        bad = not success and len(window) >= POLICY.minimum_calls and window.count(False) / len(window) >= POLICY.failure_rate
         assert (breaker.state() is BreakerState.OPEN) == bad
         if bad:
             return
