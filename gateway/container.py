@@ -22,9 +22,11 @@ from gateway.configuration.service import Configuration, Services
 from gateway.configuration.transport import Transport
 from gateway.configuration.upkeep import Upkeep
 from gateway.configuration.uploads import FlowUploads
-from gateway.databases.pool import Databases
+from gateway.databases.model import Role
 from gateway.databases.poller import Poller
+from gateway.databases.pool import Databases
 from gateway.databases.postgres import Postgres
+from gateway.databases.service import QueryService
 from gateway.executions.service import Executions
 from gateway.outbound.client import HttpClient
 from gateway.outbox.celery import CelerySender
@@ -34,6 +36,10 @@ from gateway.outbox.service import Outbox
 from gateway.recovery.classify import classify
 from gateway.recovery.registry import Breakers
 from gateway.spool import FileSpool, default_directory
+from gateway.topology.catalogue import RegistryCatalogue
+from gateway.topology.feeder import TopologyFeeder
+from gateway.topology.postgres import PostgresGraphStore
+from gateway.topology.service import Topology
 
 OUTBOUND_CONNECTIONS = 16  # per called host and process: as many threads as a process may have at work
 
@@ -61,6 +67,9 @@ class Container:
     upkeep: Upkeep
     executions: Executions
     analytics: Analytics
+    topology: Topology
+    topology_feeder: TopologyFeeder
+    queries: QueryService
     _draining: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -129,6 +138,9 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         clock=clock,
         settings=settings.worker,
     )
+    topology = Topology([PostgresGraphStore(databases.postgres.transaction)], breakers)
+    catalogue = RegistryCatalogue(configuration["services"], configuration["flows"])
+    own_databases = {database.name.value: database.role is Role.TRANSACTIONAL for database in databases.configured}
     return Container(
         settings=settings,
         clock=clock,
@@ -142,6 +154,11 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         worker_health=WorkerHealth(databases.postgres, clock),
         executions=executions,
         analytics=_build_analytics(settings, clock, databases.postgres, breakers),
+        topology=topology,
+        topology_feeder=TopologyFeeder(
+            topology, catalogue, clock, gateway_name=settings.configuration.service_name, databases=own_databases
+        ),
+        queries=QueryService(databases, clock),
         **configuration,
     )
 

@@ -8,6 +8,7 @@ from gateway.outbox.health import HEARTBEAT_SECONDS
 from gateway.outbox.model import ROUTES, Queue, TaskName
 
 SOCKET_TIMEOUT_SECONDS = 10.0
+TOPOLOGY_SECONDS = 15.0  # how late the graph of services and flows may be
 PROCESS_START_SECONDS = 30.0  # a child imports the whole product before it reports for work; Celery's 4 s kills it on a busy machine
 
 
@@ -70,5 +71,16 @@ def _beat(settings: Settings) -> dict[str, Any]:
         }
         for queue in Queue
     }
-    sweep = {"task": TaskName.SWEEP.value, "schedule": interval, "options": {"expires": 2 * interval}}
-    return {"beat_scheduler": "celery.beat:Scheduler", "beat_schedule": {"sweep": sweep, **heartbeats}}
+    return {
+        "beat_scheduler": "celery.beat:Scheduler",
+        "beat_schedule": {
+            "sweep": _every(interval, TaskName.SWEEP),
+            "refresh-topology": _every(TOPOLOGY_SECONDS, TaskName.REFRESH_TOPOLOGY),
+            **heartbeats,
+        },
+    }
+
+
+def _every(seconds: float, task: TaskName) -> dict[str, Any]:
+    """A task that nobody misses when it is late: the next one does the same."""
+    return {"task": task.value, "schedule": seconds, "options": {"expires": 2 * seconds}}

@@ -15,3 +15,9 @@ def sweep(self: GatewayTask) -> None:
 def heartbeat(self: GatewayTask) -> None:
     """Be consumed: the base class writes down that this queue has a consumer."""
     self.container.worker_health.consumed(str(self.request.hostname), str(self.request.delivery_info["routing_key"]))
+
+
+@app.task(bind=True, name=TaskName.REFRESH_TOPOLOGY.value)
+def refresh_topology(self: GatewayTask) -> None:
+    """Learn anew who depends on whom. Harmless at any time."""
+    self.container.topology_feeder.refresh()

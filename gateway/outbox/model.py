@@ -22,6 +22,7 @@ class TaskName(StrEnum):
     UPLOAD_FLOW = "flows.upload"
     SWEEP = "outbox.sweep"
     HEARTBEAT = "workers.heartbeat"
+    REFRESH_TOPOLOGY = "topology.refresh"
 
 
 ROUTES: Mapping[TaskName, Queue] = {
@@ -30,6 +31,7 @@ ROUTES: Mapping[TaskName, Queue] = {
     TaskName.UPLOAD_FLOW: Queue.REPORTS,
     TaskName.SWEEP: Queue.MAINTENANCE,
     TaskName.HEARTBEAT: Queue.MAINTENANCE,
+    TaskName.REFRESH_TOPOLOGY: Queue.MAINTENANCE,
 }
 
 
