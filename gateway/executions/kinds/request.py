@@ -7,12 +7,9 @@ from urllib.parse import quote, urlencode
 
 from gateway.errors import FieldError, InvalidInput
 from gateway.executions.kinds.call import DEFAULT_TIMEOUT_MS, json_bytes
-from gateway.flows.node_config import MAX_TIMEOUT_MS
+from gateway.flows.node_config import MAX_TIMEOUT_MS, METHODS, OWN_HEADERS
 
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-OURS = frozenset({"idempotency-key", "x-request-id", "host", "content-length", "transfer-encoding", "connection"})
 SAFE_IN_PATH = "/%:@!$&'()*+,;=-._~?"
-FIELDS = frozenset({"service", "method", "path", "headers", "query", "body", "timeoutMs", "expect"})
 DEFAULT_EXPECT = frozenset(range(200, 300))
 
 
@@ -52,7 +49,7 @@ def read_timeout_seconds(value: object) -> float:
     """Milliseconds of a config as seconds.
 
     Raises:
-        InvalidInput: no number, or outside of 1 ms to 5 minutes.
+        InvalidInput: no number, or outside of 1 ms to 10 minutes.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value <= MAX_TIMEOUT_MS:
         raise _invalid("timeoutMs", f"must be a number from 1 to {MAX_TIMEOUT_MS}")
@@ -98,7 +95,7 @@ def _headers(value: object) -> dict[str, str]:
         raise _invalid("headers", "must be an object")
     headers = {}
     for name, text in value.items():
-        if name.lower() in OURS:
+        if name.lower() in OWN_HEADERS:
             raise _invalid(f"headers/{name}", "is set by the gateway")
         if isinstance(text, (dict, list)) or text is None or any(character in f"{name}{text}" for character in "\r\n\0"):
             raise _invalid(f"headers/{name}", "must be one line of text")
