@@ -5,7 +5,7 @@ from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 
-from flask import Blueprint, Response, current_app, json, send_from_directory
+from flask import Blueprint, Response, current_app, json
 from werkzeug.exceptions import NotFound
 
 from gateway.api.answers import conditional
@@ -17,12 +17,9 @@ from gateway.version import NAME
 
 blueprint = Blueprint("docs", __name__)
 SWAGGER_PACKAGE = "flask_openapi3_swagger"  # a wheel that brings Swagger UI's files; only its files are used, it is never imported
-ASSETS = {
-    "swagger-ui.css": "css",
-    "swagger-ui-bundle.js": "js",
-    "swagger-ui-standalone-preset.js": "js",
-}
 OWN = Path(__file__).parent / "static"
+MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+ASSETS = ("swagger-ui.css", "swagger-ui-bundle.js", "start.js", "icon.svg")
 PAGE = f"""<!doctype html>
 <html lang="en">
 <head>
@@ -59,11 +56,12 @@ def page() -> Response:
 
 @blueprint.get("/api/docs/<name>")
 @public
-@operation("A file of the documentation page", answers={200: "application/octet-stream"}, problems=(404,))
+@operation("A file of the documentation page", answers={200: "text/javascript"}, problems=(404,))
 def asset(name: str) -> Response:
     """Scripts and styles of the page."""
-    folder = _swagger() / ASSETS[name] if name in ASSETS else OWN
-    return send_from_directory(folder, name, max_age=3600)
+    if name not in ASSETS:
+        raise NotFound
+    return _cached(Response(_content(name), mimetype=MEDIA_TYPES[Path(name).suffix]))
 
 
 @blueprint.get("/problems/<slug>")
@@ -86,6 +84,11 @@ def _cached(response: Response) -> Response:
 
 
 @cache
+def _content(name: str) -> bytes:
+    own = OWN / name
+    return (own if own.is_file() else _swagger() / Path(name).suffix.removeprefix(".") / name).read_bytes()
+
+
 def _swagger() -> Path:
     spec = find_spec(SWAGGER_PACKAGE)
     if spec is None or spec.origin is None:

@@ -3,15 +3,16 @@
 from flask import Blueprint, Response, request, url_for
 
 from gateway.api.answers import answer
-from gateway.api.freshness import Fresh, fresh_answer
+from gateway.api.freshness import fresh_answer
 from gateway.api.models.common import JsonObject, Page, Pagination, Success
 from gateway.api.models.executions import ExecuteBody, ExecutionShape, ExecutionSummaryShape, HistoryQuery
-from gateway.api.models.flows import FlowDocument, FlowPageShape, FlowsQuery, RegisteredShape, ValidationShape
+from gateway.api.models.flows import FlowDocument, FlowPageShape, FlowShape, FlowsQuery, RegisteredShape, ValidationShape
 from gateway.api.operations import operation
 from gateway.api.parsing import IDEMPOTENCY_KEY, find_idempotency_key, parse_body, parse_query, preferred_wait_seconds
 from gateway.api.services import services
 from gateway.configuration.model import FlowFilters
 from gateway.security.bodies import read_json
+from gateway.security.callers import caller_name
 from gateway.security.scopes import Scope, requires
 
 blueprint = Blueprint("flows", __name__)
@@ -32,7 +33,8 @@ def register() -> Response:
     registered = services().flows.register(read_json(request))
     location = {"Location": url_for("flows.show", flow_id=registered.document["id"])}
     if registered.pending:
-        return answer(Success[RegisteredShape](data=RegisteredShape(flow=registered.document)), 202, location)
+        pending = RegisteredShape.model_validate({**registered.document, "status": "pending"})
+        return answer(Success[RegisteredShape](data=pending), 202, location)
     return answer(Success[JsonObject](data=registered.document), 201, location)
 
 
@@ -54,11 +56,12 @@ def index() -> Response:
 
 @blueprint.get("/<flow_id>")
 @requires(Scope.READ)
-@operation("Read a flow", answers={200: Fresh[JsonObject], 304: None}, problems=(404, 503))
+@operation("Read a flow", answers={200: FlowShape, 304: None}, problems=(404, 503))
 def show(flow_id: str) -> Response:
     """One definition."""
     known = services().flows.get_document(flow_id)
-    return fresh_answer(Fresh[JsonObject], known.value, known, fresh_seconds=services().settings.configuration.flows_fresh_seconds)
+    fresh_seconds = services().settings.configuration.flows_fresh_seconds
+    return fresh_answer(FlowShape, known.value, known, fresh_seconds=fresh_seconds, state=known.state, problem=known.problem)
 
 
 @blueprint.post("/<flow_id>/validate")
@@ -88,6 +91,7 @@ def execute(flow_id: str) -> Response:
         triggered_by=body.triggered_by,
         execution_context=body.execution_context,
         idempotency_key=find_idempotency_key(),
+        caller=caller_name(),
     )
     return _after_waiting(started.execution.id)
 

@@ -7,7 +7,7 @@ from gateway.api.errors import NotReady
 from gateway.api.health_report import critical_down, overall
 from gateway.api.models.common import Success
 from gateway.api.models.databases import DatabaseShape
-from gateway.api.models.health import GatewayShape, Health, HealthAnswer, Liveness, OpenShape, Readiness, ServicesShape
+from gateway.api.models.health import AnalyticsStateShape, GatewayShape, Health, HealthAnswer, Liveness, OpenShape, Readiness, ServicesShape
 from gateway.api.operations import operation
 from gateway.api.problems import problem_response
 from gateway.api.services import services
@@ -70,5 +70,6 @@ def _report() -> Health:
             databases={str(name): DatabaseShape.model_validate(state) for name, state in databases.items()},
             configuration_service=OpenShape.model_validate(configuration),
             workers=OpenShape.model_validate(workers),
+            analytics=AnalyticsStateShape.model_validate(container.analytics.snapshot()),
         ),
     )

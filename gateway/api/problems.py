@@ -11,12 +11,14 @@ import structlog
 from flask import Flask, Response, g, json, request
 from werkzeug.exceptions import HTTPException
 
+from gateway.analytics.model import FaultEvent
 from gateway.api.edge_errors import from_http_exception
 from gateway.api.errors import BodyTooLarge, EndpointNotFound, MediaTypeUnsupported, MethodNotAllowed, RequestRefused
 from gateway.api.models.common import FieldProblem, Problem, ProblemError, ProblemRecovery
 from gateway.api.problem_types import PROBLEM_TYPES
+from gateway.api.requests import route
 from gateway.api.services import services
-from gateway.databases.errors import DatabaseError, DatabaseTimeout, DatabaseUnreachable
+from gateway.databases.errors import DatabaseFailed, DatabaseTimeout, DatabaseUnreachable
 from gateway.errors import (
     Conflict,
     Forbidden,
@@ -35,6 +37,7 @@ from gateway.recovery.classify import classify
 from gateway.recovery.decide import decide
 from gateway.recovery.guidance import guidance
 from gateway.recovery.model import Decision, Fault
+from gateway.security.callers import current_tenant
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +62,7 @@ STATUSES: Mapping[type[GatewayError], int] = {
     Unavailable: 503,
     UpstreamInvalid: 502,
     UpstreamTimeout: 504,
-    DatabaseError: 502,
+    DatabaseFailed: 502,
     GatewayError: 500,
 }
 SAYS_WHEN = frozenset({429, 503})  # the contract promises Retry-After with these
@@ -89,7 +92,7 @@ def problem_response(error: BaseException, extra: Mapping[str, Any] | None = Non
     status = status_of(error)
     decision = decide(fault)
     wait_ms = decision.retry_after_ms or (UNKNOWN_WAIT_MS if status in SAYS_WHEN else None)
-    _record(fault, status)
+    _record(fault)
     problem = _problem(error, fault, status, _recovery(fault, decision, wait_ms))
     body = {**problem.model_dump(mode="json", by_alias=True), **_members(error), **(extra or {})}
     return Response(json.dumps(body, sort_keys=False), status=status, mimetype=MEDIA_TYPE, headers=_headers(error, fault, wait_ms))
@@ -141,11 +144,25 @@ def _recovery(fault: Fault, decision: Decision, wait_ms: int | None) -> ProblemR
     )
 
 
-def _record(fault: Fault, status: int) -> None:
-    """For the request's log line and row; a fault of our own side gets a row of its own."""
+def _record(fault: Fault) -> None:
+    """For the request's log line, and as a row of its own."""
     g.fault_type = fault.type.value
-    if status >= 500:
-        services().analytics.record_fault(fault)
+    services().analytics.record_fault(
+        FaultEvent(
+            at=services().clock.now(),
+            fault_type=fault.type.value,
+            category=fault.category.value,
+            severity=fault.severity.value,
+            source=fault.source,
+            fingerprint=fault.fingerprint,
+            retryable=fault.retryable,
+            target=fault.target,
+            vendor_code=fault.vendor_code,
+            route=route(),
+            tenant=current_tenant(),
+            request_id=current_request_id(),
+        )
+    )
 
 
 def _headers(error: BaseException, fault: Fault, wait_ms: int | None) -> dict[str, str]:

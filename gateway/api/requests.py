@@ -11,7 +11,7 @@ from gateway.analytics.model import RequestEvent
 from gateway.api.services import services
 from gateway.observability.context import accept_request_id, current_request_id, request_context
 from gateway.observability.metrics import RequestMetrics
-from gateway.security.callers import ANONYMOUS, current_caller, current_tenant
+from gateway.security.callers import caller_name, current_tenant
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -66,7 +66,6 @@ def route() -> str:
 
 
 def _tell(response: Response, duration_ms: float) -> None:
-    caller = current_caller()
     event = RequestEvent(
         at=services().clock.now(),
         route=route(),
@@ -75,7 +74,7 @@ def _tell(response: Response, duration_ms: float) -> None:
         duration_ms=round(duration_ms, 3),
         bytes_sent=response.calculate_content_length() or 0,
         tenant=current_tenant(),
-        caller=caller.name if caller else ANONYMOUS,
+        caller=caller_name(),
         request_id=current_request_id(),
         fault_type=g.get("fault_type"),
         served_from=g.get("served_from", "live"),

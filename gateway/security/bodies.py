@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from flask import Request
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from gateway.errors import FieldError, MalformedInput
 from gateway.flows.limits import find_excess
@@ -22,7 +22,7 @@ def read_json(request: Request) -> object:
         UnsupportedMediaType: the body says that it is something else.
         MalformedInput: it is no JSON (RFC 8259), not UTF-8, or deeper, longer or stranger than JSON between programs is (RFC 7493).
     """
-    body = request.get_data(cache=False)
+    body = _read(request)
     if not body.strip():
         return None
     if not request.is_json:
@@ -32,6 +32,14 @@ def read_json(request: Request) -> object:
     if excess:
         raise MalformedInput(f"The body {excess.detail}", [excess])
     return value
+
+
+def _read(request: Request) -> bytes:
+    body = request.get_data(cache=False)
+    limit = request.max_content_length
+    if limit is not None and request.content_length is None and len(body) >= limit:
+        raise RequestEntityTooLarge  # werkzeug cuts a chunked body off at the limit and says nothing
+    return body
 
 
 def _parse(body: bytes) -> object:

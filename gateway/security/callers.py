@@ -48,6 +48,12 @@ def current_caller() -> Caller | None:
     return caller
 
 
+def caller_name() -> str:
+    """The caller's name for logs and rows; `anonymous` without a known credential."""
+    caller = current_caller()
+    return caller.name if caller else ANONYMOUS
+
+
 def client_key() -> str:
     """By what the rate limit counts: the token's name, or the address for callers without one."""
     caller = current_caller()

@@ -116,7 +116,6 @@ def install_compression(app: Flask) -> None:
     app.config["COMPRESS_ALGORITHM"] = list(ENCODINGS)
     app.config["COMPRESS_ALGORITHM_STREAMING"] = list(ENCODINGS)
     app.config["COMPRESS_MIN_SIZE"] = SMALLEST_COMPRESSED_BYTES
-    app.config["COMPRESS_STREAMING_ENDPOINT_CONDITIONAL"] = ["docs.asset"]
     compress = Compress(app)
 
     @app.after_request

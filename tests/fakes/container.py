@@ -6,14 +6,22 @@ from types import SimpleNamespace
 from typing import Any
 
 from config.settings import Settings
-from gateway.analytics.model import AnalyticsQuery, ErrorReport, FaultCount, RequestReport, RequestRow
+from gateway.analytics.model import (
+    AnalyticsQuery,
+    AnalyticsState,
+    ErrorReport,
+    FaultCount,
+    FaultEvent,
+    RequestEvent,
+    RequestReport,
+    RequestRow,
+)
 from gateway.configuration.errors import ConfigNotFound, FlowNotFound, ServiceNotFound
 from gateway.configuration.model import ConfigValue, FlowFilters, FlowPage, Instance, Known, Registered, Service, Source
 from gateway.databases.model import FALLBACKS, DatabaseName, DatabaseStatus, PoolStats, Role, Status, StatusError
 from gateway.errors import GatewayError, NotFound
 from gateway.executions.model import ExecutionPage, ExecutionStatus, ExecutionView, NodeStatus, NodeView, Started
 from gateway.flows.parsing import parse_flow, to_document
-from gateway.recovery.model import Fault
 from gateway.topology.errors import NodeNotFound
 from gateway.topology.model import Affected, Edge, Impact, Node, NodeKind, NodeRef, TopologyView
 from tests.fakes.clock import FakeClock
@@ -174,15 +182,18 @@ class FakeExecutions:
 class FakeAnalytics:
     """Keeps what was recorded, answers one row."""
 
-    recorded: list[Any] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    recorded: list[RequestEvent] = field(default_factory=list)
+    faults: list[FaultEvent] = field(default_factory=list)
     asked: list[AnalyticsQuery] = field(default_factory=list)
 
-    def record_request(self, event: Any) -> None:
+    def record_request(self, event: RequestEvent) -> None:
         self.recorded.append(event)
 
-    def record_fault(self, fault: Fault, **more: Any) -> None:
-        self.faults.append(fault)
+    def record_fault(self, event: FaultEvent) -> None:
+        self.faults.append(event)
+
+    def snapshot(self) -> AnalyticsState:
+        return AnalyticsState(0, len(self.recorded), 0, 0, "postgres")
 
     def requests(self, query: AnalyticsQuery) -> RequestReport:
         self.asked.append(query)

@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from gateway.api.freshness import Fresh
 from gateway.api.models.common import JsonObject, PageQuery, Pagination, Wire
+from gateway.configuration.model import CopyState
 from gateway.flows.model import FlowDefinition, FlowStatus, FlowType
 
 if TYPE_CHECKING:
@@ -39,10 +40,20 @@ class FlowPageShape(Fresh[list[JsonObject]]):
     pagination: Pagination
 
 
-class RegisteredShape(Wire):
-    """A flow that was accepted while the registry was down."""
+class FlowShape(Fresh[JsonObject]):
+    """One definition. `state`: known to the registry, or pending (its upload waits), conflicted or refused; `problem` says why."""
 
-    flow: JsonObject
+    state: CopyState
+    problem: str | None
+
+
+class RegisteredShape(Wire):
+    """A flow that was accepted while the registry was down: it runs already, and its upload waits. Further members are the definition's."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    pending: Literal[True] = True
     status: Literal["pending"] = "pending"
 
 

@@ -40,6 +40,16 @@ class OpenShape(Wire):
     status: str
 
 
+class AnalyticsStateShape(Wire):
+    """Events on their way: what waits where, and what was lost since this process started."""
+
+    buffered: int
+    written: int
+    spooled_bytes: int
+    dropped: int
+    writing_to: str
+
+
 class ServicesShape(Wire):
     """Everything the gateway is made of and leans on."""
 
@@ -47,6 +57,7 @@ class ServicesShape(Wire):
     databases: dict[str, DatabaseShape]
     configuration_service: OpenShape
     workers: OpenShape
+    analytics: AnalyticsStateShape
 
 
 class Health(Wire):
