@@ -41,7 +41,8 @@ class EmbeddedPostgres(EmbeddedServer):
 
     def url_of(self, database: str) -> str:
         """The same for another database of this server."""
-        return f"postgresql://gateway:{self._password()}@127.0.0.1:{self.port}/{database}"
+        port = self.port
+        return f"postgresql://gateway:{self._password()}@127.0.0.1:{port}/{database}"
 
     @property
     def home(self) -> Home:
@@ -51,10 +52,17 @@ class EmbeddedPostgres(EmbeddedServer):
         return self._home
 
     def remove(self) -> None:
-        """Stop the server and delete its data for ever, wherever they lie."""
+        """Stop the server, also one that an earlier parent left behind, and delete its data for ever, wherever they lie.
+
+        Raises:
+            EmbeddedError: another process uses the directory.
+        """
         self.stop()
         if self.directory.exists():
-            forget(self._home or find_home(self.directory, disposable=not self._durable))
+            self._occupy()
+            home = self._home or find_home(self.directory, disposable=not self._durable)
+            self._clear_the_way(home.data)
+            forget(home)
         super().remove()
 
     def _prepare(self) -> None:

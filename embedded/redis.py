@@ -23,7 +23,8 @@ class EmbeddedRedis(EmbeddedServer):
     @property
     def url(self) -> str:
         """redis:// URL of database 0, password included."""
-        return f"redis://:{self._password()}@127.0.0.1:{self.port}/0"
+        port = self.port
+        return f"redis://:{self._password()}@127.0.0.1:{port}/0"
 
     def _prepare(self) -> None:
         self._require_space(self.directory)

@@ -16,6 +16,18 @@ NOTEWORTHY = (
     "MISCONF",
 )  # of the engines, whose everyday lines say nothing here
 ENGINES = ("postgres", "redis")
+# What happens every few seconds whether anybody asks or not; it stands in the files. Celery's own lines repeat what our tasks log.
+ROUTINE = (
+    "outbox.sweep",
+    "workers.heartbeat",
+    "heartbeat-",
+    "/heartbeat",
+    "path=/health",
+    "path=/readyz",
+    "celery.worker.strategy",
+    "celery.app.trace",
+)
+ALARMING = ("warning", "error", "critical", "exception", "traceback")
 
 
 def say(text: str) -> None:
@@ -31,6 +43,13 @@ def event(text: str) -> None:
     say(f"{datetime.now().astimezone():%H:%M:%S}  {'run':<13} | {text}")
 
 
+def is_worth_showing(name: str, line: str) -> bool:
+    """Whether a line of this part's log goes to the terminal too."""
+    if name in ENGINES:
+        return any(word in line for word in NOTEWORTHY)
+    return not any(word in line for word in ROUTINE) or any(word in line.lower() for word in ALARMING)
+
+
 class Tail:
     """The new lines of one log file since it was last asked."""
 
@@ -44,8 +63,8 @@ class Tail:
         self._new_lines()
 
     def show(self) -> None:
-        """Print what is new: at most so many lines, the engines' only when something is wrong."""
-        lines = [line for line in self._new_lines() if self._name not in ENGINES or any(word in line for word in NOTEWORTHY)]
+        """Print what is new: what is worth it, at most so many lines at once."""
+        lines = [line for line in self._new_lines() if is_worth_showing(self._name, line)]
         for line in lines[:LINES_AT_ONCE]:
             say(f"{datetime.now().astimezone():%H:%M:%S}  {self._name:<13} | {line}")
         if len(lines) > LINES_AT_ONCE:
