@@ -1,5 +1,7 @@
 """gunicorn for the reference Configuration Service: `gunicorn -c config/gunicorn_configservice.conf.py wsgi:configuration_service`."""  # noqa: N999 - named after its sibling
 
+import signal
+from types import FrameType
 from typing import Any
 
 from config.settings import Settings
@@ -31,3 +33,16 @@ def on_starting(_server: Any) -> None:
 def on_reload(_server: Any) -> None:
     """SIGHUP: the settings of logging may have changed."""
     configure_logging(_settings.process)
+
+
+def post_worker_init(worker: Any) -> None:
+    """SIGTERM answers the long polls too: they would hold the worker for up to 30 s. Runs after gunicorn set its own handlers."""
+    watchers = worker.wsgi.extensions["configservice"].watchers
+    leave = worker.handle_exit
+
+    def end_long_polls(number: int, frame: FrameType | None) -> None:
+        watchers.close()
+        leave(number, frame)
+
+    signal.signal(signal.SIGTERM, end_long_polls)
+    signal.siginterrupt(signal.SIGTERM, False)  # as gunicorn had it: no system call of a request is interrupted

@@ -64,7 +64,7 @@ def _add(connection: Connection, flow_id: str, body: AddDependency) -> None:
     if len(known) >= MAX_ITEMS:
         raise InvalidRequest.of(f"A flow may have {MAX_ITEMS} dependencies at the most", "dependsOnFlowId", kind="array.max")
     document = {**flow.document, "dependencies": [*known, body.to_document()]}
-    added = parse_flow(document).dependencies[-1]  # the language has a say too: in whether the condition compiles, for one
+    added = parse_flow(document).dependencies[-1]  # it must stay a definition that the language reads
     refuse_cycle(connection, flow_id, [target], "dependsOnFlowId")
     insert_edges(connection, flow_id, [added], first_position=len(known))
     connection.execute(flows.update().where(flows.c.id == flow_id).values(document=document, updated_at=NOW))

@@ -9,46 +9,42 @@ from flask.testing import FlaskClient
 
 ENTRY = {"id", "key", "value", "type", "environment", "tenantId", "userId", "version", "updatedAt"}
 INSTANCE = {"id", "host", "port", "protocol", "healthEndpoint", "capabilities", "metadata", "expiresAt"}
-FLOW = set(
-    [
-        "id",
-        "name",
-        "type",
-        "version",
-        "description",
-        "status",
-        "createdBy",
-        "createdAt",
-        "updatedAt",
-        "tags",
-        "metadata",
-        "nodes",
-        "edges",
-        "environment",
-        "parameters",
-        "credentials",
-        "triggers",
-        "schedule",
-        "retryPolicy",
-        "dependencies",
-    ]
-)
-EXECUTION = set(
-    [
-        "id",
-        "flowId",
-        "executionId",
-        "status",
-        "parameters",
-        "startedAt",
-        "completedAt",
-        "result",
-        "errorMessage",
-        "triggeredBy",
-        "executionContext",
-        "duration",
-    ]
-)
+FLOW = {
+    "id",
+    "name",
+    "type",
+    "version",
+    "description",
+    "status",
+    "createdBy",
+    "createdAt",
+    "updatedAt",
+    "tags",
+    "metadata",
+    "nodes",
+    "edges",
+    "environment",
+    "parameters",
+    "credentials",
+    "triggers",
+    "schedule",
+    "retryPolicy",
+    "dependencies",
+}
+EXECUTION = {
+    "id",
+    "flowId",
+    "executionId",
+    "status",
+    "parameters",
+    "startedAt",
+    "completedAt",
+    "result",
+    "errorMessage",
+    "triggeredBy",
+    "executionContext",
+    "duration",
+}
 COUNTS = {"total_executions", "successful_executions", "failed_executions", "running_executions", "avg_duration_seconds"}
 MakeFlow = Callable[..., dict[str, Any]]
 
