@@ -97,8 +97,10 @@ class Copies:
             batch = dict(list(self._unwritten.items())[:BATCH])
         try:
             self._write(batch)
-        except StatementInvalid:  # one of them holds what jsonb cannot (U+0000); the others must not wait for it
-            self._write_singly(batch)
+        except StatementInvalid as error:
+            if not _refuses_content(error):
+                raise
+            self._write_singly(batch)  # the others must not wait for it
         return len(batch)
 
     def prune(self) -> None:
@@ -142,7 +144,9 @@ class Copies:
         for place, copy in batch.items():
             try:
                 self._write({place: copy})
-            except StatementInvalid:
+            except StatementInvalid as error:
+                if not _refuses_content(error):
+                    raise
                 log.warning("copy_not_storable", kind=str(place[0]), key=place[1])
                 self._settle({place: copy})
 
@@ -174,6 +178,11 @@ class Copies:
         age_seconds = max(0.0, (self._clock.now() - row.fetched_at).total_seconds())
         taken = self._clock.monotonic() - age_seconds
         return Copy(Kind(row.kind), row.key, row.body, row.fetched_at, taken, state=CopyState(row.state), problem=row.problem)
+
+
+def _refuses_content(error: StatementInvalid) -> bool:
+    """Whether it is about what the copy holds (jsonb takes no U+0000: SQLSTATE class 22), not about the statement or the table."""
+    return (error.vendor_code or "").startswith("22")
 
 
 def _row(copy: Copy) -> CopyRow:

@@ -13,27 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-FLOW_FIELDS = frozenset(
-    [
-        "id",
-        "name",
-        "type",
-        "version",
-        "description",
-        "createdBy",
-        "tags",
-        "metadata",
-        "nodes",
-        "edges",
-        "environment",
-        "parameters",
-        "credentials",
-        "triggers",
-        "schedule",
-        "retryPolicy",
-        "dependencies",
-    ]
-)
+FLOW_FIELDS = {"id", "name", "type", "version", "description", "createdBy", "tags", "metadata", "nodes", "edges", "environment"}
+FLOW_FIELDS |= {"parameters", "credentials", "triggers", "schedule", "retryPolicy", "dependencies"}
 REQUIRED = ("id", "name", "type", "version", "createdBy", "nodes", "edges")
 TYPES = ("langgraph_workflow", "ai_brain_validation", "chain_mapping", "custom")
 Reply = tuple[int, Any]

@@ -12,7 +12,7 @@ from gateway.configuration.uploads import same_flow
 from gateway.flows.parsing import parse_stored_flow
 from tests.contract.configuration.conftest import ServedConfiguration
 from tests.fakes.configuration_room import Room
-from tests.fakes.flow_documents import flow_document
+from tests.fakes.registered_flows import flow_document
 
 FULL = flow_document(
     description="Fetches, computes, decides",

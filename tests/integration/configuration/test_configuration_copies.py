@@ -1,0 +1,168 @@
+"""Last-known-good copies over a real PostgreSQL: they outlive the process, and PostgreSQL never stands in the way of a read."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from sqlalchemy import text
+
+from gateway.configuration.errors import ConfigNotFound, ConfigurationUnavailable
+from gateway.configuration.memory import Kind
+from gateway.configuration.model import Source
+from gateway.configuration.postgres import KnownCopyStore
+from gateway.databases.errors import DatabaseError
+from tests.doubles.platform_configuration_service import PlatformConfigurationService
+from tests.doubles.raw_server import RawServer
+from tests.fakes.clock import FakeClock
+from tests.fakes.configuration_room import Room, build_room
+from tests.fakes.registered_flows import flow_document
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def platform() -> Iterator[PlatformConfigurationService]:
+    with PlatformConfigurationService(config={"k": "v"}) as service:
+        yield service
+
+
+@pytest.fixture
+def room(platform: PlatformConfigurationService, clock: FakeClock, postgres_url: str) -> Iterator[Room]:
+    with closing(build_room(platform.url, clock, postgres_url=postgres_url)) as built:
+        yield built
+
+
+@pytest.fixture
+def restarted(platform: PlatformConfigurationService, clock: FakeClock, postgres_url: str) -> Iterator[Room]:
+    """Another process: its own memory, the same rows."""
+    with closing(build_room(platform.url, clock, postgres_url=postgres_url)) as built:
+        yield built
+
+
+def count_rows(room: Room) -> int:
+    with room.postgres.transaction() as connection:
+        return int(connection.execute(text("SELECT count(*) FROM known_copies")).scalar_one())
+
+
+def test_a_copy_outlives_the_process(room: Room, restarted: Room, platform: PlatformConfigurationService, clock: FakeClock) -> None:
+    room.configuration.get_value("k", tenant_id="t")
+    room.upkeep.step()
+    platform.stop()
+    clock.advance(3600)
+    known = restarted.configuration.get_value("k", tenant_id="t")
+    assert (known.value.value, known.age_seconds, known.stale, known.source) == ("v", 3600.0, True, Source.LAST_KNOWN_GOOD)
+    with pytest.raises(ConfigurationUnavailable):
+        restarted.configuration.get_value("k")
+
+
+@pytest.mark.parametrize("key", ["db.password", "API_KEY", "stripe-secret", "auth.token", "aws.accessKey"])
+def test_a_secret_is_never_written_down(room: Room, platform: PlatformConfigurationService, key: str) -> None:
+    platform.config[key] = "hunter2"
+    room.configuration.get_value(key)
+    room.upkeep.step()
+    assert count_rows(room) == 0
+
+
+def test_a_deleted_value_is_deleted_here(room: Room, restarted: Room, platform: PlatformConfigurationService, clock: FakeClock) -> None:
+    room.configuration.get_value("k")
+    room.upkeep.step()
+    del platform.config["k"]
+    with pytest.raises(ConfigNotFound):
+        restarted.configuration.get_value("k")  # a process that never held the copy itself
+    restarted.upkeep.step()
+    assert count_rows(room) == 0
+
+
+def test_an_unchanged_copy_is_written_at_most_once_a_minute(room: Room, clock: FakeClock) -> None:
+    written = []
+    for _ in range(13):
+        room.configuration.get_value("k")
+        written.append(room.copies.flush())
+        clock.advance(6)
+    assert written == [1, *[0] * 9, 1, 0, 0]
+
+
+def test_an_older_copy_never_replaces_a_newer_one(
+    room: Room, restarted: Room, platform: PlatformConfigurationService, clock: FakeClock
+) -> None:
+    room.configuration.get_value("k")
+    clock.advance(10)
+    platform.config["k"] = "new"
+    restarted.configuration.get_value("k")
+    restarted.copies.flush()
+    room.copies.flush()
+    with room.postgres.transaction() as connection:
+        assert [row.body["value"] for row in KnownCopyStore(connection).list_kind(Kind.CONFIG, 10)] == ["new"]
+
+
+def test_what_postgresql_cannot_hold_delays_nothing_else(room: Room, platform: PlatformConfigurationService) -> None:
+    platform.config |= {"nul": "a\0b", "other": 1}
+    for key in ("k", "nul", "other"):
+        room.configuration.get_value(key)
+    room.upkeep.step()
+    assert count_rows(room) == 2
+    assert room.copies.flush() == 0
+
+
+def test_old_rows_are_pruned(room: Room, clock: FakeClock) -> None:
+    for number in range(5):
+        room.copies.remember(Kind.CONFIG, str(number), {"key": "k", "value": number})
+        clock.advance(1)
+    room.copies.flush()
+    with room.postgres.transaction() as connection:
+        store = KnownCopyStore(connection)
+        assert store.prune(Kind.CONFIG, 10) == 0
+        assert store.prune(Kind.CONFIG, 2) == 3
+        assert [row.body["value"] for row in store.list_kind(Kind.CONFIG, 10)] == [4, 3]
+
+
+def test_without_postgresql_every_read_still_works(platform: PlatformConfigurationService, clock: FakeClock) -> None:
+    with closing(build_room(platform.url, clock, postgres_url="postgresql://nobody@127.0.0.1:1/none")) as room:
+        platform.flows["prices"] = flow_document(status="draft")
+        assert room.configuration.get_value("k").value.value == "v"
+        assert room.flows.get_flow("prices").value.id == "prices"
+        assert room.upkeep.step() > 0
+        platform.stop()
+        clock.advance(100)
+        assert room.configuration.get_value("k").stale
+        assert room.flows.get_flow("prices").stale
+        with pytest.raises(ConfigurationUnavailable):
+            room.configuration.get_value("never.read")
+        with pytest.raises(DatabaseError):
+            room.flows.register(flow_document("new"))
+
+
+def test_a_hung_postgresql_slows_one_read_and_then_none(platform: PlatformConfigurationService, clock: FakeClock) -> None:
+    platform.stop()
+    with (
+        RawServer(lambda sock: sock.recv(1) and sock.recv(1_000_000) and sock.recv(1)) as hung,
+        closing(build_room(platform.url, clock, postgres_url=hung.url.replace("http://", "postgresql://nobody@") + "/none")) as room,
+    ):
+        with pytest.raises(ConfigurationUnavailable):
+            room.configuration.get_value("k")
+        started = time.monotonic()
+        for _ in range(50):
+            with pytest.raises(ConfigurationUnavailable):
+                room.configuration.get_value("k")
+        assert time.monotonic() - started < 0.5
+
+
+def test_what_was_not_written_is_written_when_postgresql_can_again(room: Room) -> None:
+    room.configuration.get_value("k")
+    with room.postgres.transaction() as connection:
+        connection.execute(text("ALTER TABLE known_copies RENAME TO hidden"))
+    assert room.upkeep.step() == 5
+    with room.postgres.transaction() as connection:
+        connection.execute(text("ALTER TABLE hidden RENAME TO known_copies"))
+    room.upkeep.step()
+    assert count_rows(room) == 1
+
+
+def test_stopping_writes_what_is_left(room: Room) -> None:
+    room.configuration.get_value("k")
+    room.upkeep.stop()
+    assert count_rows(room) == 1

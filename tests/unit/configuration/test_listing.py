@@ -1,0 +1,44 @@
+"""A page of flows made here obeys the registry's rules."""
+
+from gateway.configuration.listing import page_of
+from gateway.configuration.model import FlowFilters
+
+FLOWS = [
+    {"id": "a", "status": "active", "type": "custom", "tags": ["x", "y"], "createdBy": "me", "createdAt": "2026-01-02"},
+    {"id": "b", "status": "active", "type": "chain_mapping", "tags": ["x"], "createdBy": "you", "createdAt": "2026-01-01"},
+    {"id": "c", "status": "draft", "type": "custom"},
+    {"id": "d", "type": "custom"},
+    {"id": "e", "status": "archived", "type": "custom"},
+]
+
+
+def ids(filters: FlowFilters, page: int = 1, limit: int = 10) -> list[str]:
+    return [document["id"] for document in page_of(FLOWS, filters, page, limit).documents]
+
+
+def test_filters() -> None:
+    assert ids(FlowFilters()) == ["a", "b"]
+    assert ids(FlowFilters(status="draft")) == ["c", "d"]
+    assert ids(FlowFilters(include_archived=True)) == ["a", "b", "c", "d", "e"]
+    assert ids(FlowFilters(type="chain_mapping")) == ["b"]
+    assert ids(FlowFilters(tags=("x", "y"))) == ["a"]
+    assert ids(FlowFilters(created_by="you")) == ["b"]
+
+
+def test_sorts() -> None:
+    assert ids(FlowFilters(sort_by="createdAt")) == ["b", "a"]
+    assert ids(FlowFilters(sort_by="createdAt", sort_order="DESC")) == ["a", "b"]
+    assert ids(FlowFilters(sort_by="surprise")) == ["a", "b"]
+
+
+def test_pages() -> None:
+    every = FlowFilters(include_archived=True)
+    assert ids(every, page=2, limit=2) == ["c", "d"]
+    assert ids(every, page=4, limit=2) == []
+    expected = {"page": 2, "limit": 2, "totalCount": 5, "totalPages": 3, "hasNext": True, "hasPrev": True}
+    assert page_of(FLOWS, every, 2, 2).pagination == expected
+
+
+def test_nothing_known_is_an_empty_page() -> None:
+    expected = {"page": 1, "limit": 20, "totalCount": 0, "totalPages": 0, "hasNext": False, "hasPrev": False}
+    assert page_of([], FlowFilters(), 1, 20).pagination == expected
