@@ -1,5 +1,6 @@
 """The Celery app: `celery -A tasks.app worker`, `celery -A tasks.app beat`. Settings are read when Celery first asks for one."""
 
+import logging
 from typing import Any
 
 from celery import Celery
@@ -27,6 +28,8 @@ app.add_defaults(lambda: celery_settings(_settings()))
 def _configure_logging(**_: Any) -> None:
     """Ours, instead of Celery's: being connected is what tells Celery to leave logging alone."""
     configure_logging(_settings().process)
+    for chatty in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)  # one line more for what task_started and task_finished say
 
 
 @worker_process_init.connect

@@ -8,7 +8,7 @@ from celery import Task
 from celery.exceptions import Ignore
 
 from gateway.container import Container
-from gateway.databases.errors import DatabaseError
+from gateway.databases.errors import DatabaseDisabled, DatabaseError
 from gateway.errors import GatewayError
 from gateway.observability.context import accept_request_id, request_context
 from gateway.outbox.celery import REQUEST_ID_HEADER
@@ -49,7 +49,7 @@ class GatewayTask(Task):  # type: ignore[misc]  # Celery ships no types
         delivery = self.request.delivery_info or {}
         try:
             self.container.worker_health.consumed(str(self.request.hostname), str(delivery.get("routing_key", "")))
-        except DatabaseError as error:
+        except (DatabaseError, DatabaseDisabled) as error:
             log.info("heartbeat_not_written", code=error.code)
 
 

@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from celery import Celery
+from kombu.entity import Exchange
 from kombu.entity import Queue as BrokerQueue
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
@@ -15,6 +16,7 @@ from gateway.outbox.errors import BrokerUnreachable, MessageUnroutable
 from gateway.outbox.model import ROUTES, Message, Queue, TaskName
 
 SEND_TIMEOUT_SECONDS = 2.0
+EXCHANGE = "gateway"
 REQUEST_ID_HEADER = "request_id"
 
 
@@ -66,7 +68,8 @@ class CelerySender:
 
 def broker_queues() -> list[BrokerQueue]:
     """Every queue by its name; nothing else is ever declared."""
-    return [BrokerQueue(queue.value, routing_key=queue.value) for queue in Queue]  # type: ignore[no-untyped-call]  # no types
+    exchange = Exchange(EXCHANGE, type="direct")  # type: ignore[no-untyped-call]  # kombu ships no types
+    return [BrokerQueue(queue.value, exchange, routing_key=queue.value) for queue in Queue]  # type: ignore[no-untyped-call]
 
 
 def transport_options(timeout_seconds: float) -> dict[str, Any]:

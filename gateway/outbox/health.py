@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.background import BackgroundLoop
 from gateway.clock import Clock
-from gateway.databases.errors import DatabaseError
+from gateway.databases.errors import DatabaseDisabled, DatabaseError
 from gateway.databases.postgres import Postgres
 from gateway.outbox.model import Backlog, Queue
 from gateway.outbox.postgres import HeartbeatStore, OutboxStore
@@ -59,17 +59,18 @@ class WorkerHealth:
         try:
             with self._postgres.transaction() as connection:
                 beats, backlog = HeartbeatStore(connection).list_all(), OutboxStore(connection, self._clock).backlog()
-        except DatabaseError:
+        except (DatabaseError, DatabaseDisabled):
             return READ_SECONDS  # the poller of the databases reports it; this snapshot ages and turns unknown
         with self._lock:
             self._read = (beats, backlog, self._clock.now())
         return READ_SECONDS
 
     def snapshot(self) -> dict[str, Any]:
-        """What was read last, as JSON.
+        """What was read last, as JSON. No I/O.
 
         `{status, queues {name: {lastConsumedAt, ageSeconds}}, workers [{hostname, lastSeenAt, ageSeconds}],
-        outbox {pending, oldestSeconds}}`; `unknown` before the first reading and when the last one is old; `unhealthy` when some queue has no consumer. No I/O.
+        outbox {pending, oldestSeconds}}`. Status `unknown`: nothing was read yet, the last reading is old, or no worker ever consumed;
+        `unhealthy`: some queue has no consumer.
         """
         with self._lock:
             read = self._read
@@ -95,6 +96,8 @@ def describe(beats: list[Heartbeat], backlog: Backlog | None, now: datetime, *, 
 
 
 def _status(latest: Mapping[str, datetime | None], now: datetime) -> str:
+    if not any(latest.values()):
+        return "unknown"  # no worker ever ran here, or the first one is just starting
     alive = all(at is not None and (now - at).total_seconds() <= SILENT_SECONDS for at in latest.values())
     return "healthy" if alive else "unhealthy"
 

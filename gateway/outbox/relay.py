@@ -7,8 +7,8 @@ import structlog
 
 from gateway.background import BackgroundLoop
 from gateway.clock import Clock
-from gateway.databases.errors import DatabaseError
 from gateway.databases.postgres import Postgres
+from gateway.errors import GatewayError
 from gateway.outbox.errors import BrokerUnreachable, MessageUnroutable
 from gateway.outbox.model import Drained, Message
 from gateway.outbox.ports import Sender
@@ -62,7 +62,7 @@ class Relay:
             return waiting
         try:
             drained = self.drain()
-        except (BrokerUnreachable, DatabaseError) as error:
+        except GatewayError as error:  # the broker, PostgreSQL, or none is configured
             return self._back_off(error)
         if self._failures:
             log.info("outbox_relay_recovered", failures=self._failures)
@@ -106,7 +106,7 @@ class Relay:
                 sent.append(message.id)
         return sent, unroutable, None
 
-    def _back_off(self, error: BrokerUnreachable | DatabaseError) -> float:
+    def _back_off(self, error: GatewayError) -> float:
         if self._failures == 0:
             log.warning("outbox_relay_failed", code=error.code, reason=error.detail)
         seconds = BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)]

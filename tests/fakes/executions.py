@@ -25,7 +25,7 @@ from tests.fakes.upstream import FakeDirectory, FakeHttp
 
 
 def flow_document(nodes: dict[str, dict[str, Any]], edges: list[tuple[Any, ...]] = (), **more: Any) -> dict[str, Any]:  # type: ignore[assignment]
-    """A definition. `nodes`: id to {type, config}; a value without a type is a transform's output. `edges`: (source, target[, condition])."""
+    """A definition. `nodes`: id to {type, config}, or to the config of a transform. `edges`: (source, target[, condition])."""
     return {
         "id": "f1",
         "name": "A flow",

@@ -1,6 +1,7 @@
 """Flows run over a real PostgreSQL: order, joins, skipping, results, failures, retries."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -110,7 +111,7 @@ def test_a_wide_flow_needs_few_transactions_and_every_node_runs_once(world: Exec
 
 def test_a_long_chain_takes_one_message(world: ExecutionWorld) -> None:
     names = [f"n{number}" for number in range(100)]
-    world.flows.add(flow_document({name: {"output": name} for name in names}, list(zip(names, names[1:], strict=False))))
+    world.flows.add(flow_document({name: {"output": name} for name in names}, list(pairwise(names))))
     execution_id = world.start()
     assert world.pump() <= 3  # one node, and the registry's reports; the clock stands still, so the worker goes on
     assert world.executions.get(execution_id).result == "n99"
@@ -131,7 +132,9 @@ def test_a_failed_node_cancels_what_has_not_begun_and_fails_the_execution(world:
 
 
 def test_a_node_under_way_finishes_when_another_fails(world: ExecutionWorld) -> None:
-    world.flows.add(flow_document({"slow": SERVICE, "bad": {"output": "${parameters.nothing}"}, "after": {"output": 1}}, [("slow", "after")]))
+    world.flows.add(
+        flow_document({"slow": SERVICE, "bad": {"output": "${parameters.nothing}"}, "after": {"output": 1}}, [("slow", "after")])
+    )
     execution_id = world.start()
 
     def fail_meanwhile(*_: Any, **__: Any) -> Answer:
@@ -218,7 +221,7 @@ def test_a_crash_in_a_kind_ends_the_node_instead_of_its_worker(world: ExecutionW
 
 def test_the_outputs_of_all_nodes_have_one_limit(world: ExecutionWorld) -> None:
     names = [f"n{number}" for number in range(18)]
-    world.flows.add(flow_document(dict.fromkeys(names, SERVICE), list(zip(names, names[1:], strict=False))))
+    world.flows.add(flow_document(dict.fromkeys(names, SERVICE), list(pairwise(names))))
     world.http.answers = [Answer(200, {"content-type": "text/plain"}, b"x" * 1_000_000)]
     view = world.run()
     assert view.error is not None
@@ -267,9 +270,7 @@ def test_the_same_key_and_body_start_one_execution(world: ExecutionWorld) -> Non
     world.flows.add(flow_document({"a": {"output": 1}}, parameters=[{"name": "n", "type": "number"}]))
 
     def start(n: int, caller: str = "alice") -> Any:
-        return world.executions.start(
-            "f1", {"n": n}, triggered_by="api", execution_context={}, idempotency_key="k1", caller=caller
-        )
+        return world.executions.start("f1", {"n": n}, triggered_by="api", execution_context={}, idempotency_key="k1", caller=caller)
 
     first, again = start(1), start(1)
     assert (first.created, again.created) == (True, False)

@@ -197,14 +197,14 @@ def test_many_workers_at_once_run_each_node_once_and_join_once(world: ExecutionW
     nodes: dict[str, Any] = {name: {"output": 1} for name in names} | {"end": {"output": "done"}}
     world.flows.add(flow_document(nodes, [(name, "end") for name in names]))
     execution_id = world.start()
-    failures: list[BaseException] = []
+    failures: list[Exception] = []
 
     def work() -> None:
         try:
             executions = world.another_process()
             for name in [*names, "end"]:
                 executions.run_node(execution_id, name)
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001 - shown by the assertion below
             failures.append(error)
 
     threads = [threading.Thread(target=work) for _ in range(4)]

@@ -22,6 +22,10 @@ def test_unhealthy_when_a_connected_worker_stopped_consuming() -> None:
     assert describe(beats(SILENT_SECONDS + 1), Backlog(0, 0), NOW, fresh=True)["status"] == "unhealthy"
 
 
+def test_unknown_when_no_worker_was_ever_heard() -> None:
+    assert describe([], Backlog(0, 0), NOW, fresh=True)["status"] == "unknown"
+
+
 def test_unknown_when_the_last_reading_is_old() -> None:
     assert describe(beats(3), Backlog(0, 0), NOW, fresh=False)["status"] == "unknown"
 
