@@ -1,0 +1,11 @@
+"""The first choice of the Cache role: DragonflyDB."""
+
+from gateway.caching.redis_protocol import RedisProtocolCache
+from gateway.databases.dragonflydb import DragonflyDB
+
+
+class DragonflyCache(RedisProtocolCache):
+    """The cache in DragonflyDB."""
+
+    def __init__(self, database: DragonflyDB) -> None:
+        super().__init__(database)

@@ -1,0 +1,164 @@
+"""The Cache role: DragonflyDB, then Redis, then this process. What the gateway calls when it says cache.
+
+A value is never served past its TTL plus the stale window it was stored with, whoever serves it. The in-process copy is written
+along with the server's, so that losing the server does not mean starting cold.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+import structlog
+
+from gateway.caching.dragonfly import DragonflyCache
+from gateway.caching.flights import Flights
+from gateway.caching.in_process import InProcessCache
+from gateway.caching.link import Link
+from gateway.caching.model import Cached, Entry, unpack
+from gateway.caching.ports import CacheBackend
+from gateway.caching.redis import RedisCache
+from gateway.clock import Clock
+from gateway.databases.errors import DatabaseError
+from gateway.databases.pool import Databases
+from gateway.errors import GatewayError, UpstreamTimeout
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+LOAD_WAIT_SECONDS = 30.0
+
+
+class Cache:
+    """Callers never see a backend fail: a value is there or it is not.
+
+    Two things make a return quiet. Keys that changed while a backend was away are deleted there before it is read again, and what it
+    does not hold is looked for in its fallbacks, for a while, before anybody loads it.
+    """
+
+    def __init__(self, backends: Sequence[CacheBackend], clock: Clock) -> None:
+        """`backends`: first choice first; the last one is in this process and never fails."""
+        self._links = [Link(backend, clock) for backend in backends]
+        self._clock = clock
+        self._flights: Flights[Cached] = Flights()
+
+    @property
+    def served_by(self) -> str:
+        """The backend that would be asked now."""
+        return next((link.backend.name for link in self._links if not link.is_down), self._links[-1].backend.name)
+
+    def get(self, key: str) -> bytes | None:
+        """The value while it is fresh; None after that."""
+        found = self._find(key)
+        return found[0].value if found and found[0].fresh_until > self._now() else None
+
+    def get_many(self, keys: Iterable[str]) -> Mapping[str, bytes]:
+        """The fresh values among the keys."""
+        wanted = list(keys)
+        for link in self._admitting():
+            stored = self._try(link, lambda backend: backend.get_many(wanted))
+            if stored is not None:
+                entries = {key: link.trusted(unpack(value)) for key, value in stored.items()}
+                return {key: entry.value for key, entry in entries.items() if entry and entry.fresh_until > self._now()}
+        return {}
+
+    def set(self, key: str, value: bytes, ttl_seconds: float, *, stale_seconds: float = 0.0) -> None:
+        """Store for `ttl_seconds`; for `stale_seconds` more, `get_or_load` may serve it when nothing newer can be had."""
+        now = self._now()
+        packed = Entry(value, now, now + ttl_seconds).packed()
+        self._write(key, lambda backend: backend.set(key, packed, ttl_seconds + stale_seconds))
+
+    def delete(self, key: str) -> None:
+        """Remove it everywhere; where that cannot be done now, before that backend is read again."""
+        for link in self._links:
+            if not link.admits() or self._try(link, lambda backend: backend.delete_many([key])) is None:
+                link.remember(key)
+
+    def increment(self, key: str, amount: int = 1, *, ttl_seconds: float) -> int:
+        """Add to a counter, whose time starts with its first increment. A counter begins anew in another backend."""
+        for link in self._admitting():
+            count = self._try(link, lambda backend: backend.increment(key, amount, ttl_seconds))
+            if count is not None:
+                return count
+        return self._links[-1].backend.increment(key, amount, ttl_seconds)
+
+    def get_or_load(self, key: str, load: Callable[[], bytes], *, ttl_seconds: float, stale_seconds: float = 0.0) -> Cached:
+        """The fresh value, else what `load` gives, else the stale one. Of many callers in a process one loads.
+
+        Raises:
+            whatever `load` raises, when there is no value within its stale window either.
+            UpstreamTimeout: another thread's load of the same key takes too long.
+        """
+        found = self._find(key)
+        known = self._cached(*found) if found else None
+        if known and (not known.stale or self._flights.is_under_way(key)):
+            return known
+        try:
+            return self._flights.run(key, lambda: self._load(key, load, ttl_seconds, stale_seconds), LOAD_WAIT_SECONDS)
+        except GatewayError as error:
+            if known is None:
+                raise
+            log.warning("stale_value_served", key=key, age_seconds=known.age_seconds, error=type(error).__name__)
+            return known
+        except TimeoutError as error:
+            raise UpstreamTimeout("The value is still being loaded") from error
+
+    def _load(self, key: str, load: Callable[[], bytes], ttl_seconds: float, stale_seconds: float) -> Cached:
+        value = load()
+        self.set(key, value, ttl_seconds, stale_seconds=stale_seconds)
+        return Cached(value, 0.0, stale=False, source="loaded")
+
+    def _find(self, key: str) -> tuple[Entry, str] | None:
+        """The entry and who holds it. The first that answers decides; one that just returned has its misses looked for behind it."""
+        for link in self._admitting():
+            stored = self._try(link, lambda backend: backend.get(key) or b"")
+            entry = link.trusted(unpack(stored)) if stored else None
+            if entry:
+                return entry, link.backend.name
+            if stored is not None and not link.returned_lately():
+                return None
+        return None
+
+    def _cached(self, entry: Entry, source: str) -> Cached:
+        now = self._now()
+        return Cached(entry.value, max(0.0, now - entry.written_at), entry.fresh_until <= now, source)
+
+    def _write(self, key: str, write: Callable[[CacheBackend], None]) -> None:
+        """Write to the first that takes it and to this process's own copy. One before it, that missed it, must forget its older value."""
+
+        def written(backend: CacheBackend) -> bool:
+            write(backend)
+            return True
+
+        for link in self._links[:-1]:
+            if link.admits() and self._try(link, written):
+                break
+            link.remember(key)
+        write(self._links[-1].backend)
+
+    def _admitting(self) -> Iterator[Link]:
+        return (link for link in self._links if link.admits())
+
+    def _try(self, link: Link, call: Callable[[CacheBackend], T]) -> T | None:
+        """What the call returns, or None when the backend fails: that is noted, and the next in the chain is asked."""
+        try:
+            link.forget_remembered()
+            answer = call(link.backend)
+        except DatabaseError as error:
+            if link.failed():
+                log.warning("cache_backend_failed", backend=link.backend.name, error=type(error).__name__)
+            return None
+        if link.succeeded():
+            log.info("cache_backend_returned", backend=link.backend.name)
+        return answer
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+
+def build_cache(databases: Databases, clock: Clock) -> Cache:
+    """The chain of what is configured. Opens nothing."""
+    backends: list[CacheBackend] = []
+    if databases.dragonflydb.configured:
+        backends.append(DragonflyCache(databases.dragonflydb))
+    if databases.redis.configured:
+        backends.append(RedisCache(databases.redis))
+    return Cache([*backends, InProcessCache(clock)], clock)
