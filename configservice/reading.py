@@ -14,6 +14,10 @@ from werkzeug.exceptions import UnsupportedMediaType
 from gateway.errors import FieldError, InvalidInput
 from gateway.flows.limits import find_excess, pointer_to
 
+# Wider than a definition's own bounds: an execution's result may be any JSON that a service answered.
+MAX_DEPTH = 128
+MAX_VALUES = 200_000
+
 # pydantic's names of what is wrong, in Joi's words, which the platform's clients know (https://joi.dev/api/#list-of-errors).
 JOI_TYPES = {
     "missing": "any.required",
@@ -179,7 +183,7 @@ def parse_json(raw: bytes) -> Any:
         raise InvalidRequest.of("The body is nested too deeply", kind="json.malformed") from error
     except ValueError as error:  # a number: not finite, or of thousands of digits
         raise InvalidRequest.of("The body holds a number that is not finite or too long", kind="number.unsafe") from error
-    if excess := find_excess(value):
+    if excess := find_excess(value, max_depth=MAX_DEPTH, max_values=MAX_VALUES):
         raise InvalidRequest(f"{excess.pointer or 'The body'} {excess.detail}", [Detail(excess.detail, path_of(excess.pointer))])
     return value
 
