@@ -33,7 +33,7 @@ def _renderers(settings: ProcessSettings) -> list[structlog.typing.Processor]:
     remove_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if _wants_json(settings):
         return [remove_meta, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    return [remove_meta, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    return [remove_meta, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
 
 
 def _wants_json(settings: ProcessSettings) -> bool:
