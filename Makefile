@@ -3,8 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
+COMPILE = .run/pip-tools/bin/pip-compile --quiet --allow-unsafe --generate-hashes --strip-extras --no-emit-find-links --no-emit-index-url $(PIP_COMPILE_ARGS)
+
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-real lint bench clean environment-production environment-development environment-samples
+.PHONY: help run demo test test-real lint bench requirements clean environment-production environment-development environment-samples
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
@@ -30,6 +32,12 @@ lint: environment-development ## Check style, types and who imports whom
 
 bench: environment-development ## Measure, each figure from one run
 	@exec $(BIN)/python -m benchmarks $(ARGS)
+
+requirements: ## Compile the pinned requirements again from the .in files (PIP_COMPILE_ARGS=--upgrade takes new versions)
+	$(PYTHON) -m venv .run/pip-tools && .run/pip-tools/bin/pip install --quiet pip-tools
+	$(COMPILE) -o requirements.txt requirements/production.in
+	$(COMPILE) -o requirements/embedded.txt requirements/embedded.in
+	$(COMPILE) -o requirements/development.txt requirements/development.in
 
 clean: ## Delete the environment, the embedded servers' data and every cache
 	@if [ -x $(BIN)/python ] && [ -d .run ]; then $(BIN)/python -m embedded.clean; fi
