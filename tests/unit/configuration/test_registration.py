@@ -128,3 +128,10 @@ def test_leaving_is_harmless_without_a_lease_and_without_a_service(registration:
     registry.failure = ConfigurationUnavailable("down")
     registration.leave()
     assert not registration.snapshot().registered
+
+
+def test_a_process_that_ends_keeps_the_lease_for_the_others(registration: Registration, registry: FakeRegistry) -> None:
+    registration.step()
+    registration.stop()
+    assert registry.left == []
+    assert registration.snapshot().registered
