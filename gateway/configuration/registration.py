@@ -57,10 +57,6 @@ class Registration:
         """Stop renewing; the lease stays, for the other processes of this gateway or for the one that replaces this one."""
         self._loop.stop(LEAVE_SECONDS)
 
-    def stop(self) -> None:
-        """Stop renewing and keep the lease, for the gateway's other processes; it runs out by itself when there are none."""
-        self._loop.stop()
-
     def snapshot(self) -> RegistrationState:
         """What is known now; no I/O."""
         with self._lock:
