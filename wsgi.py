@@ -7,6 +7,8 @@ import click
 if TYPE_CHECKING:
     from flask import Flask
 
+    from config.settings import Settings
+
     app: Flask
     configuration_service: Flask
 
@@ -33,11 +35,11 @@ def __getattr__(name: str) -> "Flask":
     return built
 
 
-def _build(name: str, settings: object) -> "Flask":
+def _build(name: str, settings: "Settings") -> "Flask":
     if name == "app":
         from gateway.app import create_app
 
-        return create_app(settings)  # type: ignore[arg-type]
+        return create_app(settings)
     from configservice.app import create_configuration_service
 
     return create_configuration_service(settings)

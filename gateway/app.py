@@ -1,7 +1,5 @@
 """The Flask app: assembled here, and nothing else happens here."""
 
-from typing import TYPE_CHECKING
-
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -10,6 +8,7 @@ from gateway.api import analytics, configuration, databases, discovery, docs, ex
 from gateway.api.problems import install_problem_handlers
 from gateway.api.requests import install_request_log
 from gateway.cli import install_commands
+from gateway.container import Container, build_container
 from gateway.observability.metrics import RequestMetrics
 from gateway.security.callers import install_callers
 from gateway.security.headers import install_compression, install_cors, install_security_headers
@@ -17,13 +16,10 @@ from gateway.security.limits import install_limits
 from gateway.security.scopes import Scope
 from gateway.security.tokens import TokenBook
 
-if TYPE_CHECKING:
-    from gateway.container import Container
-
 API = "/api/v1"
 
 
-def create_app(settings: Settings | None = None, container: "Container | None" = None) -> Flask:
+def create_app(settings: Settings | None = None, container: Container | None = None) -> Flask:
     """The gateway. Opens no connection, starts no thread.
 
     Raises:
@@ -32,7 +28,7 @@ def create_app(settings: Settings | None = None, container: "Container | None" =
     settings = settings or (container.settings if container else Settings.from_environment())
     app = Flask("gateway", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.edge.max_body_bytes
-    app.extensions["container"] = container or _build_container(settings)
+    app.extensions["container"] = container or build_container(settings)
     app.extensions["request_metrics"] = RequestMetrics()
     install_blueprints(app)
     install_edge(app, settings)
@@ -63,12 +59,6 @@ def install_edge(app: Flask, settings: Settings) -> None:
     if settings.edge.trusted_proxies:
         hops = settings.edge.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
-
-
-def _build_container(settings: Settings) -> "Container":
-    from gateway.container import build_container
-
-    return build_container(settings)
 
 
 def _secret(settings: Settings) -> str | None:

@@ -1,7 +1,5 @@
 """Configuration values, as the Configuration Service layers them; the last known good one while it is down."""
 
-import re
-
 from flask import Blueprint, Response
 
 from gateway.api.freshness import Fresh, fresh_answer
@@ -13,7 +11,7 @@ from gateway.errors import FieldError, InvalidInput
 from gateway.security.scopes import Scope, requires
 
 blueprint = Blueprint("configuration", __name__)
-KEY_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,254}")
+MAX_KEY_LENGTH = 255
 
 
 @blueprint.get("/config/<key>")
@@ -27,10 +25,15 @@ KEY_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,254}")
 )
 def show(key: str) -> Response:
     """The value that wins: user over tenant over environment over global. `stale` marks the last known good one."""
-    if not KEY_PATTERN.fullmatch(key):
-        raise InvalidInput("The key is not valid", [FieldError("{key}", f"must match {KEY_PATTERN.pattern}")])
+    if not _is_key(key):
+        raise InvalidInput("The key is not valid", [FieldError("{key}", f"must be 1 to {MAX_KEY_LENGTH} printable characters")])
     layers = parse_query(Layers)
     known = services().configuration.get_value(key, environment=layers.environment, tenant_id=layers.tenant_id, user_id=layers.user_id)
     return fresh_answer(
         Fresh[ConfigShape], ConfigShape.of(known), known, fresh_seconds=services().settings.configuration.config_fresh_seconds
     )
+
+
+def _is_key(key: str) -> bool:
+    """What the Configuration Service takes for a key; U+FFFD stands where the address was not UTF-8."""
+    return len(key) <= MAX_KEY_LENGTH and key.isprintable() and key == key.strip() and "\ufffd" not in key

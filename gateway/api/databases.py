@@ -28,6 +28,6 @@ def status() -> Response:
 def query(name: str) -> Response:
     """One read through the single interface, in the engine's own language. Statements that would write are refused."""
     body = parse_body(QueryBody)
-    result = services().queries.run(name, body.statement, body.parameters, timeout_seconds=body.timeout_ms / 1000, max_rows=body.max_rows)
+    result = services().queries.run(name, body.statement, body.parameters, body.timeout_ms, body.max_rows)
     g.served_from = result.served_by
     return answer(Success[ResultShape](data=ResultShape.model_validate(result)))

@@ -9,8 +9,6 @@ from gateway.api.operations import operation
 from gateway.api.parsing import parse_query
 from gateway.api.services import services
 from gateway.security.scopes import Scope, requires
-from gateway.topology.errors import NodeNotFound
-from gateway.topology.model import NodeKind, NodeRef
 
 blueprint = Blueprint("topology", __name__)
 
@@ -30,9 +28,6 @@ def index() -> Response:
 @operation("What breaks when this breaks?", query=ImpactQuery, answers={200: Success[ImpactShape]}, problems=(400, 404, 503))
 def impact(kind: str, name: str) -> Response:
     """Everything that depends on it, directly or through others, with the way there."""
-    depth = parse_query(ImpactQuery).depth
-    if kind not in set(NodeKind):
-        raise NodeNotFound(kind, name)
-    found = services().topology.impact(NodeRef(NodeKind(kind), name), depth)
+    found = services().topology.impact(kind, name, parse_query(ImpactQuery).depth)
     g.served_from = found.served_by
     return answer(Success[ImpactShape](data=ImpactShape.of(found)))

@@ -76,7 +76,8 @@ class LimiterStore(Storage):
         self._server = _server(redis_url, timeout_seconds) if redis_url else None
         self._script = self._server.get_connection().register_script(COUNT) if self._server else None
         self._failures: tuple[type[Exception], ...] = (*_as_tuple(self.base_exceptions), OSError)
-        self._down = threading.Event()
+        self._up = threading.Event()
+        self._up.set()
         self._prober = BackgroundLoop("limiter-probe", self._probe, retry_seconds=PROBE_SECONDS)
 
     @property
@@ -98,7 +99,7 @@ class LimiterStore(Storage):
 
     def check(self) -> bool:
         """Whether the server counts; true without one."""
-        return not self._down.is_set()
+        return self._up.is_set()
 
     def reset(self) -> int | None:
         self._memory.clear()
@@ -106,8 +107,26 @@ class LimiterStore(Storage):
 
     def clear(self, key: str) -> None:
         self._memory.clear(key)
-        if self._server and not self._down.is_set():
+        if self._server and self._up.is_set():
             self._server.clear(key)
+
+    def fall_back(self, error: BaseException) -> None:
+        """The server failed: count in memory, and ask it in the background until it answers."""
+        if self._up.is_set():
+            self._up.clear()
+            log.warning("limiter_store_lost", error=type(error).__name__, fallback="memory")
+        self._prober.start()
+        self._prober.wake()
+
+    def wait_until_back(self, timeout_seconds: float) -> bool:
+        """Wait until the server counts again; False when it does not in time."""
+        return self._up.wait(timeout_seconds)
+
+    def close(self) -> None:
+        """End the asking and close the connections."""
+        self._prober.stop()
+        if self._server is not None:
+            self._server.storage.connection_pool.disconnect()
 
     def _window(self, key: str) -> tuple[int, float]:
         if getattr(self._last, "key", None) == key:
@@ -116,29 +135,22 @@ class LimiterStore(Storage):
         return self._memory.find(key)
 
     def _count_on_server(self, key: str, expiry: int, amount: int) -> tuple[int, float] | None:
-        if self._server is None or self._script is None or self._down.is_set():
+        if self._server is None or self._script is None or not self._up.is_set():
             return None
         try:
             count, left_ms = self._script([self._server.prefixed_key(key)], [expiry, amount])
         except self._failures as error:
-            self._fall_back(error)
+            self.fall_back(error)
             return None
         return int(count), time.time() + int(left_ms) / 1000
 
-    def _fall_back(self, error: BaseException) -> None:
-        if not self._down.is_set():
-            self._down.set()
-            log.warning("limiter_store_lost", error=type(error).__name__, fallback="memory")
-        self._prober.start()
-        self._prober.wake()
-
     def _probe(self) -> float:
         """One question to the server; returns the seconds until the next."""
-        if self._server is None or not self._down.is_set():
+        if self._server is None or self._up.is_set():
             return IDLE_SECONDS
         if not self._server.check():
             return PROBE_SECONDS
-        self._down.clear()
+        self._up.set()
         log.info("limiter_store_returned")
         return IDLE_SECONDS
 

@@ -22,6 +22,7 @@ from gateway.databases.model import FALLBACKS, DatabaseName, DatabaseStatus, Poo
 from gateway.errors import GatewayError, NotFound
 from gateway.executions.model import ExecutionPage, ExecutionStatus, ExecutionView, NodeStatus, NodeView, Started
 from gateway.flows.parsing import parse_flow, to_document
+from gateway.flows.validation import Validation, validate
 from gateway.topology.errors import NodeNotFound
 from gateway.topology.model import Affected, Edge, Impact, Node, NodeKind, NodeRef, TopologyView
 from tests.fakes.clock import FakeClock
@@ -116,7 +117,6 @@ class FakeFlows:
     documents: dict[str, dict[str, Any]] = field(default_factory=lambda: {"greeting": dict(FLOW)})
     pending: bool = False
     asked: list[tuple[FlowFilters, int, int]] = field(default_factory=list)
-    validation: Any = None
 
     def register(self, document: object) -> Registered:
         parsed = to_document(parse_flow(document))
@@ -133,9 +133,8 @@ class FakeFlows:
         pagination = {"page": page, "limit": limit, "totalCount": len(self.documents), "totalPages": 1, "hasNext": False, "hasPrev": False}
         return Known(FlowPage(tuple(self.documents.values()), pagination), 0.0, stale=False, source=Source.SERVICE)
 
-    def validate(self, flow_id: str) -> Any:
-        self.get_document(flow_id)
-        return self.validation or SimpleNamespace(is_valid=True, errors=(), warnings=())
+    def validate(self, flow_id: str) -> Validation:
+        return validate(parse_flow(self.get_document(flow_id).value))
 
 
 def execution(execution_id: str = "run-1", status: ExecutionStatus = ExecutionStatus.COMPLETED) -> ExecutionView:
@@ -153,6 +152,7 @@ class FakeExecutions:
     started: list[dict[str, Any]] = field(default_factory=list)
     waited: list[float] = field(default_factory=list)
     ends_while_waiting: bool = True
+    result: Any = "hello"
     error: GatewayError | None = None
 
     def start(self, flow_id: str, parameters: dict[str, Any], **more: Any) -> Started:
@@ -165,7 +165,7 @@ class FakeExecutions:
     def wait(self, execution_id: str, seconds: float) -> ExecutionView:
         self.waited.append(seconds)
         if self.ends_while_waiting:
-            self.runs[execution_id] = execution(execution_id)
+            self.runs[execution_id] = replace(execution(execution_id), result=self.result)
         return self.get(execution_id)
 
     def get(self, execution_id: str) -> ExecutionView:
@@ -217,10 +217,10 @@ class FakeTopology:
     def view(self) -> TopologyView:
         return TopologyView((Node(self.flow, "Greeting"), Node(self.service)), (Edge(self.flow, self.service, "calls"),), "postgres", AT)
 
-    def impact(self, root: NodeRef, depth: int) -> Impact:
-        if root != self.service:
-            raise NodeNotFound(root.kind, root.name)
-        return Impact(root, depth, (Affected(self.flow, 1, (self.service, self.flow)),), False, "postgres")
+    def impact(self, kind: str, name: str, depth: int) -> Impact:
+        if (kind, name) != (self.service.kind, self.service.name):
+            raise NodeNotFound(kind, name)
+        return Impact(self.service, depth, (Affected(self.flow, 1, (self.service, self.flow)),), False, "postgres")
 
 
 @dataclass

@@ -6,9 +6,8 @@ from typing import Any
 from pydantic import Field
 
 from gateway.api.models.common import Body, JsonObject, Wire
+from gateway.databases import limits
 from gateway.databases.model import DatabaseStatus
-
-MAX_STATEMENT_LENGTH = 100_000
 
 
 class PoolShape(Wire):
@@ -54,10 +53,10 @@ class DatabasesShape(Wire):
 class QueryBody(Body):
     """One read, in the engine's own language."""
 
-    statement: str = Field(min_length=1, max_length=MAX_STATEMENT_LENGTH)
+    statement: str = Field(min_length=1, max_length=limits.MAX_STATEMENT_BYTES)
     parameters: JsonObject = Field(default_factory=dict, description="Bound by the driver, never pasted into the statement")
-    timeout_ms: int = Field(5_000, ge=1, le=60_000)
-    max_rows: int = Field(100, ge=1, le=10_000)
+    timeout_ms: int = Field(limits.DEFAULT_TIMEOUT_MS, ge=limits.MIN_TIMEOUT_MS, le=limits.MAX_TIMEOUT_MS)
+    max_rows: int = Field(limits.DEFAULT_ROWS, ge=1, le=limits.MAX_ROWS)
 
 
 class ResultShape(Wire):

@@ -1,6 +1,6 @@
 """Flows on the wire."""
 
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 from pydantic import ConfigDict, Field
 
@@ -8,9 +8,7 @@ from gateway.api.freshness import Fresh
 from gateway.api.models.common import JsonObject, PageQuery, Pagination, Wire
 from gateway.configuration.model import CopyState
 from gateway.flows.model import FlowDefinition, FlowStatus, FlowType
-
-if TYPE_CHECKING:
-    from gateway.flows.validation import Validation
+from gateway.flows.validation import Validation
 
 
 class FlowDocument(FlowDefinition):
@@ -71,13 +69,15 @@ class ValidationShape(Wire):
     is_valid: bool
     errors: list[IssueShape]
     warnings: list[IssueShape]
+    details: dict[str, list[JsonObject]]
 
     @classmethod
-    def of(cls, flow_id: str, validation: "Validation") -> Self:
+    def of(cls, flow_id: str, validation: Validation) -> Self:
         """From the check to the wire."""
         return cls(
             flow_id=flow_id,
             is_valid=validation.is_valid,
             errors=[IssueShape.model_validate(issue) for issue in validation.errors],
             warnings=[IssueShape.model_validate(issue) for issue in validation.warnings],
+            details=validation.details(),
         )

@@ -90,7 +90,7 @@ def test_a_key_that_cannot_be_asked_is_a_503() -> None:
     assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
 
 
-@pytest.mark.parametrize("key", ["a%20b", "%00", "-a", "x" * 256, "a%ff"])
+@pytest.mark.parametrize("key", ["a%20", "%00", "a%0ab", "x" * 256, "a%ff"])
 def test_a_key_that_is_no_key_is_pointed_at(key: str) -> None:
     container = FakeContainer()
     response = make_client(container).get(f"/api/v1/config/{key}")
