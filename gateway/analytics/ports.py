@@ -1,6 +1,6 @@
 """What analytics needs: a store of events. One contract suite holds for every adapter (tests/contract/analytics)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -26,4 +26,14 @@ class EventStore(Protocol):
         """Kinds of faults, the most frequent first, at most `limit` of them. Filters: time, route and tenant."""
 
     def forget(self, before: datetime) -> int:
-        """Remove events older than `before`; a number of them at a time, so that no lock is held long. 0: nothing is left."""
+        """Remove events of the days before `before`; a number of them at a time, so that no lock is held long. 0: nothing is left."""
+
+
+class Backlog(Protocol):
+    """A store that holds events for another one until that one is there."""
+
+    def hand_over(self, take: Callable[[Sequence[Event]], None], limit: int) -> int:
+        """Give the oldest events, at most `limit` of each kind, to `take`, and remove them once it returned; the number given.
+
+        Whatever `take` raises passes, and the events stay. Several processes may do it at once: each gets others.
+        """

@@ -22,7 +22,7 @@ FAILED = sa.or_(tables.requests.c.status >= 400, tables.requests.c.fault_type.is
 
 
 class PostgresEventStore:
-    """Implements EventStore. `transaction` is gateway.databases.postgres.Postgres.transaction."""
+    """Implements EventStore and Backlog. `transaction` is gateway.databases.postgres.Postgres.transaction."""
 
     name = "postgres"
 
@@ -57,6 +57,20 @@ class PostgresEventStore:
     def forget(self, before: datetime) -> int:
         with self._transaction() as connection:
             return sum(connection.execute(_forget(table, before)).rowcount for table in TABLES.values())
+
+    def hand_over(self, take: Callable[[Sequence[Event]], None], limit: int) -> int:
+        """The rows stay locked while `take` runs; a process that dies meanwhile gives them back."""
+        with self._transaction() as connection:
+            events: list[Event] = []
+            for kind, table in TABLES.items():
+                rows = connection.execute(sa.select(table).order_by(table.c.at).limit(limit).with_for_update(skip_locked=True)).mappings()
+                events += (kind(**row) for row in rows)
+            if events:
+                take(events)
+            for kind, group in by_kind(events).items():
+                ids = [event.event_id for event in group]
+                connection.execute(sa.delete(TABLES[kind]).where(TABLES[kind].c.event_id.in_(ids)))
+            return len(events)
 
 
 def _groups(query: AnalyticsQuery, failed_only: bool, limit: int) -> sa.Select[Any]:

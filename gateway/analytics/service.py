@@ -18,7 +18,7 @@ from gateway.analytics.model import (
     RequestReport,
     RequestRow,
 )
-from gateway.analytics.ports import EventStore
+from gateway.analytics.ports import Backlog, EventStore
 from gateway.analytics.rows import from_line, to_line
 from gateway.analytics.validation import check_query
 from gateway.background import BackgroundLoop
@@ -35,6 +35,7 @@ MAX_ROWS = 1000
 MAX_FAULTS = 200
 BATCH_EVENTS = 1000
 FORGET_EVERY_SECONDS = 600.0
+REPLAY_EVERY_SECONDS = 5.0
 LOCAL = "local-spool"
 STOP_SECONDS = 3.0
 
@@ -45,6 +46,7 @@ class Analytics:
     Args:
         stores: where events go and are counted, first choice first.
         spool: local file for when no store takes them.
+        backlog: the store whose events are moved to the first one, as soon as that one answers.
         flush_seconds: longest time that an event waits in memory while a store answers.
     """
 
@@ -55,6 +57,7 @@ class Analytics:
         breakers: Breakers,
         clock: Clock,
         *,
+        backlog: Backlog | None = None,
         buffer_events: int = 20_000,
         flush_seconds: float = 1.0,
         retention_days: int = 30,
@@ -63,11 +66,13 @@ class Analytics:
         self._spool = spool
         self._breakers = breakers
         self._clock = clock
+        self._backlog = backlog
         self._buffer = EventBuffer(buffer_events)
         self._flush_seconds = flush_seconds
         self._retention = timedelta(days=retention_days)
         self._loop = BackgroundLoop("analytics", self._step)
         self._forget_at = clock.monotonic() + FORGET_EVERY_SECONDS
+        self._replay_at = clock.monotonic()
         self._written = 0
         self._writing_to = self._stores[0].name if self._stores else LOCAL
 
@@ -142,6 +147,8 @@ class Analytics:
 
     def _step(self) -> float:
         self.flush()
+        if self._backlog and self._clock.monotonic() >= self._replay_at:
+            self._replay_at = self._clock.monotonic() + (0.0 if self._replay(self._backlog) else REPLAY_EVERY_SECONDS)
         if self._clock.monotonic() >= self._forget_at:
             self._forget_at = self._clock.monotonic() + FORGET_EVERY_SECONDS
             self._forget_old()
@@ -190,6 +197,24 @@ class Analytics:
             log.info("analytics_spool_drained", store=store.name, events=self._spool.drain(take))
 
         self._try(store, drain)
+
+    def _replay(self, backlog: Backlog) -> bool:
+        """Move one batch to the first store; whether there may be more. Its event ids make a second delivery harmless."""
+        first, moved = self._stores[0], 0
+
+        def take(events: Sequence[Event]) -> None:
+            with self._breakers.of(f"database:{first.name}").guard():
+                first.write(events)
+
+        if self._breakers.of(f"database:{first.name}").remaining_open_seconds() > 0:
+            return False
+        try:
+            moved = backlog.hand_over(take, BATCH_EVENTS)
+        except GatewayError as error:
+            log.warning("analytics_replay_failed", store=first.name, error=type(error).__name__, code=error.code)
+        if moved:
+            log.info("analytics_replayed", store=first.name, events=moved)
+        return moved >= BATCH_EVENTS
 
     def _forget_old(self) -> None:
         before = self._clock.now() - self._retention

@@ -1,7 +1,4 @@
-"""The spool of events in PostgreSQL: first choice while ClickHouse is not configured, the waiting room while it is down.
-
-`batch_id` is set when rows were claimed for ClickHouse: the batch's inserts carry it as their query id, so that no two run at once.
-"""
+"""The spool of events in PostgreSQL: first choice while ClickHouse is not configured, the waiting room while it is down."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -23,9 +20,7 @@ requests = sa.Table(
     sa.Column("request_id", sa.Text),
     sa.Column("fault_type", sa.Text),
     sa.Column("served_from", sa.Text, nullable=False),
-    sa.Column("batch_id", postgresql.UUID(as_uuid=False)),
     sa.Index("ix_analytics_requests_at", "at"),
-    sa.Index("ix_analytics_requests_batch_id", "batch_id", postgresql_where=sa.text("batch_id IS NOT NULL")),
 )
 
 faults = sa.Table(
@@ -44,9 +39,7 @@ faults = sa.Table(
     sa.Column("route", sa.Text),
     sa.Column("tenant", sa.Text),
     sa.Column("request_id", sa.Text),
-    sa.Column("batch_id", postgresql.UUID(as_uuid=False)),
     sa.Index("ix_analytics_faults_at", "at"),
-    sa.Index("ix_analytics_faults_batch_id", "batch_id", postgresql_where=sa.text("batch_id IS NOT NULL")),
 )
 
 recoveries = sa.Table(
@@ -62,7 +55,5 @@ recoveries = sa.Table(
     sa.Column("outcome", sa.Text, nullable=False),
     sa.Column("duration_ms", postgresql.DOUBLE_PRECISION, nullable=False),
     sa.Column("fingerprint", sa.Text),
-    sa.Column("batch_id", postgresql.UUID(as_uuid=False)),
     sa.Index("ix_analytics_recoveries_at", "at"),
-    sa.Index("ix_analytics_recoveries_batch_id", "batch_id", postgresql_where=sa.text("batch_id IS NOT NULL")),
 )

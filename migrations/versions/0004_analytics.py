@@ -25,7 +25,6 @@ def upgrade() -> None:
         sa.Column("request_id", sa.Text()),
         sa.Column("fault_type", sa.Text()),
         sa.Column("served_from", sa.Text(), nullable=False),
-        sa.Column("batch_id", postgresql.UUID(as_uuid=False)),
         sa.PrimaryKeyConstraint("event_id", name="pk_analytics_requests"),
     )
     op.create_table(
@@ -43,7 +42,6 @@ def upgrade() -> None:
         sa.Column("route", sa.Text()),
         sa.Column("tenant", sa.Text()),
         sa.Column("request_id", sa.Text()),
-        sa.Column("batch_id", postgresql.UUID(as_uuid=False)),
         sa.PrimaryKeyConstraint("event_id", name="pk_analytics_faults"),
     )
     op.create_table(
@@ -58,12 +56,10 @@ def upgrade() -> None:
         sa.Column("outcome", sa.Text(), nullable=False),
         sa.Column("duration_ms", postgresql.DOUBLE_PRECISION(), nullable=False),
         sa.Column("fingerprint", sa.Text()),
-        sa.Column("batch_id", postgresql.UUID(as_uuid=False)),
         sa.PrimaryKeyConstraint("event_id", name="pk_analytics_recoveries"),
     )
     for table in ("analytics_requests", "analytics_faults", "analytics_recoveries"):
         op.create_index(f"ix_{table}_at", table, ["at"])
-        op.create_index(f"ix_{table}_batch_id", table, ["batch_id"], postgresql_where=sa.text("batch_id IS NOT NULL"))
 
 
 def downgrade() -> None:

@@ -2,15 +2,20 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from config.databases import PostgresSettings
-from gateway.analytics.model import AnalyticsQuery, Dimension, Event, FaultEvent, RecoveryEvent, RequestEvent
+from config.databases import ClickHouseSettings, PostgresSettings
+from gateway.analytics.clickhouse import ClickHouseEventStore
+from gateway.analytics.clickhouse_schema import TABLES
+from gateway.analytics.model import AnalyticsQuery, Dimension, Event, FaultEvent, RecoveryEvent, RequestEvent, new_event_id
 from gateway.analytics.ports import EventStore
 from gateway.analytics.postgres import PostgresEventStore
+from gateway.databases.clickhouse import ClickHouse
 from gateway.databases.postgres import Postgres
+from tests.fakes.clickhouse_server import ClickHouseServer, program
 from tests.fakes.event_store import InMemoryEventStore
 
 START = datetime(2026, 1, 2, 3, 0, tzinfo=UTC)
@@ -53,7 +58,27 @@ def postgres_event_store(postgres_url: str) -> Iterator[PostgresEventStore]:
     postgres.close()
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture(scope="module")
+def clickhouse_of_the_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
+    if program() is None:
+        pytest.skip("clickhouse-server is not installed")
+    server = ClickHouseServer(tmp_path_factory.mktemp("clickhouse"))
+    server.start()
+    clickhouse = ClickHouse(ClickHouseSettings.read(server.environment))
+    yield clickhouse
+    clickhouse.close()
+    server.stop()
+
+
+@pytest.fixture
+def clickhouse_event_store(clickhouse_of_the_module: ClickHouse) -> ClickHouseEventStore:
+    with clickhouse_of_the_module.commands() as client:
+        for table in TABLES.values():
+            client.execute(f"DROP TABLE IF EXISTS {table}")
+    return ClickHouseEventStore(clickhouse_of_the_module.commands)
+
+
+@pytest.fixture(params=["memory", "postgres", "clickhouse"])
 def event_store(request: pytest.FixtureRequest) -> EventStore:
     if request.param == "memory":
         return InMemoryEventStore()
@@ -135,10 +160,11 @@ def test_rates_and_shares(event_store: EventStore) -> None:
     assert (row.errors, row.error_rate, row.rate_per_second, row.bucket_at) == (1, 0.25, 2.0, START)
 
 
-def test_old_events_are_forgotten(event_store: EventStore) -> None:
-    event_store.write(EVENTS)
-    while event_store.forget(START + timedelta(minutes=5)):
+def test_old_days_are_forgotten(event_store: EventStore) -> None:
+    old = [replace(event, at=event.at - timedelta(days=2), event_id=new_event_id()) for event in EVENTS]
+    event_store.write([*EVENTS, *old])
+    while event_store.forget(START - timedelta(days=1)):
         pass
-    (row,) = event_store.count_requests(DAY, failed_only=False, limit=10)
-    assert row.count == 150
-    assert event_store.count_faults(DAY, limit=10)[0].first_at >= START + timedelta(minutes=5)
+    all_time = AnalyticsQuery(START - timedelta(days=9), START + timedelta(days=1))
+    assert sum(row.count for row in event_store.count_requests(all_time, failed_only=False, limit=10)) == 300
+    assert sum(fault.count for fault in event_store.count_faults(all_time, limit=10)) == 12
