@@ -65,6 +65,21 @@ class NodeStore:
         ).one_or_none()
         return self._begin(execution_id, node_id, taken.epoch, worker, now) if taken else None
 
+    def claim_next(self, execution_id: str, worker: str, now: datetime, lease_until: datetime) -> Claim | None:
+        """Take any node of this execution that is due; None when none is, or others are just taking them."""
+        node_id = self._connection.execute(
+            select(execution_nodes.c.node_id)
+            .where(
+                execution_nodes.c.execution_id == execution_id,
+                execution_nodes.c.status == NodeStatus.READY.value,
+                execution_nodes.c.due_at <= now,
+            )
+            .order_by(execution_nodes.c.position)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        ).scalar_one_or_none()
+        return self.claim(execution_id, node_id, worker, now, lease_until) if node_id is not None else None
+
     def _begin(self, execution_id: str, node_id: str, epoch: int, worker: str, now: datetime) -> Claim:
         failures, losses = self._close_lost(execution_id, node_id, now) if epoch > 1 else (0, 0)
         self._connection.execute(
@@ -110,6 +125,8 @@ class NodeStore:
 
     def results(self, execution_id: str, node_ids: Collection[str]) -> dict[str, NodeResult]:
         """Where these nodes stand and what they gave."""
+        if not node_ids:
+            return {}
         rows = self._connection.execute(
             select(execution_nodes.c.node_id, execution_nodes.c.status, execution_nodes.c.output).where(
                 execution_nodes.c.execution_id == execution_id, execution_nodes.c.node_id.in_(node_ids)

@@ -95,15 +95,13 @@ class Settler:
             skipped += len(newly_skipped)
             decisions = skip_edges(job.plan, newly_skipped)
         self._advance(work, claim, progress, ended=1 + skipped, output_bytes=ending.output_bytes)
-        return self._ring(work, claim, ready, go_on=go_on)
-
-    def _ring(self, work: Work, claim: Claim, ready: list[str], *, go_on: bool) -> Job | None:
-        """Ring for the nodes that became ready, but for the one that this worker goes on with."""
-        following = None
-        if ready and go_on:
-            following = NodeStore(work.connection).claim(claim.execution_id, ready[0], self.worker, self._clock.now(), self._leases.end())
-        ring_for(work, [(claim.execution_id, node_id) for node_id in (ready[1:] if following else ready)])
+        following = self._claim_next(work, claim) if go_on else None
+        ring_for(work, [(claim.execution_id, node_id) for node_id in ready if not following or node_id != following.node_id])
         return self.prepare(work, following) if following else None
+
+    def _claim_next(self, work: Work, claim: Claim) -> Claim | None:
+        """The node that this worker goes on with; whoever was rung for it finds it taken."""
+        return NodeStore(work.connection).claim_next(claim.execution_id, self.worker, self._clock.now(), self._leases.end())
 
     def _fail(self, work: Work, job: Job, error: BaseException, progress: Progress) -> None:
         fault = self._classify(error)

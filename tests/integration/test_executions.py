@@ -109,6 +109,15 @@ def test_a_wide_flow_needs_few_transactions_and_every_node_runs_once(world: Exec
     assert {node.attempts for node in view.nodes} == {1}
 
 
+def test_a_worker_goes_on_with_any_node_that_is_due(world: ExecutionWorld) -> None:
+    world.flows.add(flow_document({f"n{number}": {"output": 1} for number in range(20)}))
+    execution_id = world.start()
+    world.executions.run_node(execution_id, "n7")
+    assert world.executions.get(execution_id).status is ExecutionStatus.COMPLETED
+    world.pump()  # the other doorbells find nothing to do
+    assert {node.attempts for node in world.executions.get(execution_id).nodes} == {1}
+
+
 def test_a_long_chain_takes_one_message(world: ExecutionWorld) -> None:
     names = [f"n{number}" for number in range(100)]
     world.flows.add(flow_document({name: {"output": name} for name in names}, list(pairwise(names))))
