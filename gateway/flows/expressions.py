@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.flows.compiling import NODE_SCOPE, Expression, Scope, compile_expression, shown
-from gateway.flows.errors import ExpressionFailed
+from gateway.flows.errors import ExpressionFailed, ExpressionInvalid
 from gateway.flows.templates import Template, compile_template
-from gateway.flows.tokens import WORDS, Reference
+from gateway.flows.tokens import MAX_LENGTH, WORDS, Reference
 
 __all__ = ["Condition", "Expression", "Scope", "Template", "compile_condition", "compile_expression", "compile_template"]
 
@@ -27,6 +27,11 @@ class Condition:
     def references(self) -> tuple[Reference, ...]:
         """What it reads; a bare word reads the source's output."""
         return self.expression.outline.references if self.expression else (Reference(("output", self.field or ""), 0),)
+
+    @property
+    def tokens(self) -> int:
+        """Words and signs of it."""
+        return self.expression.outline.tokens if self.expression else 1
 
     def evaluate(self, scope: Scope) -> bool:
         """Whether the edge is taken.
@@ -51,6 +56,8 @@ def compile_condition(text: str) -> Condition:
     Raises:
         ExpressionInvalid: it does not compile, is too large, or uses a name that is not in scope.
     """
+    if len(text) > MAX_LENGTH:
+        raise ExpressionInvalid(f"The condition is longer than {MAX_LENGTH} characters")
     stripped = text.strip()
     if stripped.startswith("${") and stripped.endswith("}"):
         stripped = stripped[2:-1].strip()

@@ -2,26 +2,45 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from gateway.errors import FieldError
 
 MAX_DEPTH = 32
 MAX_VALUES = 50_000
+MAX_KEY = 1_000  # characters of a key
+
+
+class _Place(NamedTuple):
+    """A value and the way to it; its pointer is written only when it is needed, for it may be longer than the value."""
+
+    value: Any
+    parent: "_Place | None"
+    key: object
+    depth: int
+
+    def pointer(self) -> str:
+        keys: list[object] = []
+        place = self
+        while place.parent is not None:
+            keys.append(place.key)
+            place = place.parent
+        return pointer_to(*reversed(keys))
 
 
 def find_excess(document: object, *, max_depth: int = MAX_DEPTH, max_values: int = MAX_VALUES) -> FieldError | None:
     """The first place where a value is too deep, or is one that JSON or PostgreSQL's jsonb cannot hold; None when all is well."""
-    pending: list[tuple[object, str, int]] = [(document, "", 0)]
+    pending = [_Place(document, None, "", 0)]
     seen = 1
     while pending:
-        value, pointer, depth = pending.pop()
-        problem = _problem_of(value) or (f"is nested deeper than {max_depth} levels" if depth > max_depth else None)
+        place = pending.pop()
+        problem = _problem_of(place.value) or (f"is nested deeper than {max_depth} levels" if place.depth > max_depth else None)
         if problem:
-            return FieldError(pointer, problem)
-        seen += len(value) if isinstance(value, (dict, list, tuple)) else 0
+            return FieldError(place.pointer(), problem)
+        seen += len(place.value) if isinstance(place.value, (dict, list, tuple)) else 0
         if seen > max_values:
-            return FieldError(pointer, f"brings the whole to more than {max_values} values")
-        pending.extend((child, pointer + pointer_to(key), depth + 1) for key, child in _children(value))
+            return FieldError(place.pointer(), f"brings the whole to more than {max_values} values")
+        pending.extend(_Place(child, place, key, place.depth + 1) for key, child in _children(place.value))
     return None
 
 
@@ -50,7 +69,9 @@ def _problem_of(value: object) -> str | None:
 
 
 def _problem_of_key(key: object) -> str | None:
-    return _problem_of_text(key) if isinstance(key, str) else "is not a string"
+    if not isinstance(key, str):
+        return "is not a string"
+    return f"is longer than {MAX_KEY} characters" if len(key) > MAX_KEY else _problem_of_text(key)
 
 
 def _problem_of_text(text: str) -> str | None:

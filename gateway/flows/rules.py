@@ -5,16 +5,17 @@ from collections.abc import Iterable, Iterator
 
 from gateway.errors import FieldError
 from gateway.flows.errors import ExpressionInvalid
-from gateway.flows.expressions import compile_condition, compile_template
+from gateway.flows.expressions import Condition, compile_condition, compile_template
 from gateway.flows.graph import find_cycle
 from gateway.flows.limits import pointer_to
 from gateway.flows.model import FlowDefinition
 from gateway.flows.node_config import config_problems
-from gateway.flows.patterns import is_pattern
+from gateway.flows.patterns import is_pattern, pattern_cost
 
 ID_PATTERN = re.compile(r"[A-Za-z0-9_.:-]{1,100}")  # goes into URLs and the Idempotency-Key header
 MAX_EXPRESSIONS = 2_000  # in all configs and conditions of a flow
-MAX_CHARACTERS = 128 * 1024  # of all of them: compiling takes about 1 µs a character
+MAX_TOKENS = 20_000  # words and signs of all of them: compiling takes some 20 µs for each
+MAX_PATTERN_COST = 3_000  # of all parameters' patterns; see patterns.pattern_cost
 MAX_PROBLEMS = 100
 
 
@@ -68,28 +69,34 @@ def _bad_configs(flow: FlowDefinition) -> Iterator[FieldError]:
 
 
 def _bad_parameters(flow: FlowDefinition) -> Iterator[FieldError]:
+    cost = 0
     for index, parameter in enumerate(flow.parameters):
-        rules = parameter.validation or {}
-        if "pattern" in rules and not is_pattern(rules["pattern"]):
-            yield FieldError(pointer_to("parameters", index, "validation", "pattern"), "is no regular expression of RE2 syntax")
+        if "pattern" not in (parameter.validation or {}):
+            continue
+        pointer = pointer_to("parameters", index, "validation", "pattern")
+        pattern = (parameter.validation or {})["pattern"]
+        cost += pattern_cost(str(pattern))
+        if cost > MAX_PATTERN_COST:
+            yield FieldError(pointer, "makes the patterns of this flow too large")
+            return
+        if not is_pattern(pattern):
+            yield FieldError(pointer, "is no regular expression of RE2 syntax, or repeats too much")
 
 
 def _bad_expressions(flow: FlowDefinition) -> Iterator[FieldError]:
-    count = characters = 0
+    count = tokens = 0
     for pointer, value, is_condition in _expressions(flow):
         try:
-            found = (
-                [value]
-                if is_condition and compile_condition(str(value))
-                else [each.text for _, each in compile_template(value).expressions]
-            )
+            found = compile_condition(str(value)) if is_condition else compile_template(value)
         except ExpressionInvalid as error:
             yield from _moved(pointer, error)
             continue
-        count += len(found)
-        characters += sum(len(str(text)) for text in found)
-        if count > MAX_EXPRESSIONS or characters > MAX_CHARACTERS:
-            yield FieldError(pointer, f"brings the flow to more than {MAX_EXPRESSIONS} expressions or {MAX_CHARACTERS} characters of them")
+        count += 1 if isinstance(found, Condition) else len(found.expressions)
+        tokens += found.tokens
+        if count > MAX_EXPRESSIONS or tokens > MAX_TOKENS:
+            yield FieldError(
+                pointer, f"brings the flow to more than {MAX_EXPRESSIONS} expressions, or {MAX_TOKENS} words and signs in them"
+            )
             return
 
 

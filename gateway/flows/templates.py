@@ -16,16 +16,27 @@ from gateway.flows.limits import find_excess, pointer_to
 from gateway.flows.tokens import OPENING, Reference, read_tokens
 
 MAX_EXPRESSIONS = 500  # in one value
-MAX_CHARACTERS = 64 * 1024  # of all expressions in one value
+MAX_TOKENS = 10_000  # words and signs of all expressions in one value
+
+
+@dataclass(frozen=True)
+class _Text:
+    """A string with `${…}` in it."""
+
+    parts: tuple[str | Expression, ...]
+
+    def render(self, scope: Scope) -> Any:
+        if len(self.parts) == 1:
+            return self.parts[0] if isinstance(self.parts[0], str) else self.parts[0].evaluate(scope)
+        return "".join(part if isinstance(part, str) else _as_text(part.evaluate(scope)) for part in self.parts)
 
 
 @dataclass(frozen=True)
 class Template:
     """A compiled JSON value. `expressions` pairs each expression with the pointer of its string."""
 
-    value: Any
+    _tree: Any
     expressions: tuple[tuple[str, Expression], ...]
-    _strings: Mapping[str, tuple[str | Expression, ...]]
 
     @property
     def references(self) -> tuple[tuple[str, Reference], ...]:
@@ -33,9 +44,9 @@ class Template:
         return tuple((pointer, reference) for pointer, expression in self.expressions for reference in expression.outline.references)
 
     @property
-    def characters(self) -> int:
-        """Length of all its expressions."""
-        return sum(len(expression.text) for _, expression in self.expressions)
+    def tokens(self) -> int:
+        """Words and signs of all its expressions."""
+        return sum(expression.outline.tokens for _, expression in self.expressions)
 
     def render(self, scope: Scope) -> Any:
         """The value with every `${…}` replaced.
@@ -43,7 +54,7 @@ class Template:
         Raises:
             ExpressionFailed: one of them has no value on this scope.
         """
-        return _map_strings(self.value, "", lambda pointer, text: _render_string(self._strings.get(pointer, (text,)), scope))
+        return _map(self._tree, (), lambda _, leaf: leaf.render(scope) if isinstance(leaf, _Text) else leaf)
 
 
 def compile_template(value: object, names: frozenset[str] = NODE_SCOPE) -> Template:
@@ -55,21 +66,19 @@ def compile_template(value: object, names: frozenset[str] = NODE_SCOPE) -> Templ
     """
     if excess := find_excess(value):
         raise ExpressionInvalid(f"The value {excess.detail}", [excess])
-    strings: dict[str, tuple[str | Expression, ...]] = {}
-    count = characters = 0
-    for pointer, text in _strings_of(value):
-        try:
-            parts = strings[pointer] = tuple(_compile_string(text, names))
-        except ExpressionInvalid as error:
-            raise ExpressionInvalid(error.detail, [FieldError(pointer, error.detail)]) from error
-        found = [part for part in parts if isinstance(part, Expression)]
-        count += len(found)
-        characters += sum(len(each.text) for each in found)
-        if count > MAX_EXPRESSIONS or characters > MAX_CHARACTERS:
-            detail = f"The value holds more than {MAX_EXPRESSIONS} expressions or {MAX_CHARACTERS} characters of them"
-            raise ExpressionInvalid(detail, [FieldError(pointer, detail)])
-    expressions = tuple((pointer, part) for pointer, parts in strings.items() for part in parts if isinstance(part, Expression))
-    return Template(value, expressions, strings)
+    found: list[tuple[str, Expression]] = []
+
+    def compile_leaf(path: tuple[object, ...], leaf: Any) -> Any:
+        if not isinstance(leaf, str) or "${" not in leaf:
+            return leaf
+        text = _compile_text(path, leaf, names)
+        expressions = [part for part in text.parts if isinstance(part, Expression)]
+        found.extend((pointer_to(*path), expression) for expression in expressions)
+        if len(found) > MAX_EXPRESSIONS or sum(expression.outline.tokens for _, expression in found) > MAX_TOKENS:
+            raise _refused(path, f"The value holds more than {MAX_EXPRESSIONS} expressions, or {MAX_TOKENS} words and signs in them")
+        return text
+
+    return Template(_map(value, (), compile_leaf), tuple(found))
 
 
 def holds_expression(text: str) -> bool:
@@ -77,21 +86,24 @@ def holds_expression(text: str) -> bool:
     return "${" in text.replace("$${", "")
 
 
-def _strings_of(value: object) -> Iterator[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    _map_strings(value, "", lambda pointer, text: found.append((pointer, text)))
-    return (each for each in found if "${" in each[1])
-
-
-def _map_strings(value: Any, pointer: str, change: Callable[[str, str], Any]) -> Any:
-    """Recursion is bounded: values deeper than `limits.MAX_DEPTH` are refused before."""
-    if isinstance(value, str):
-        return change(pointer, value)
+def _map(value: Any, path: tuple[object, ...], change: Callable[[tuple[object, ...], Any], Any]) -> Any:
+    """The same value with every leaf changed. Recursion is bounded: values deeper than `limits.MAX_DEPTH` are refused before."""
     if isinstance(value, Mapping):
-        return {key: _map_strings(item, pointer + pointer_to(key), change) for key, item in value.items()}
+        return {key: _map(item, (*path, key), change) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_map_strings(item, f"{pointer}/{index}", change) for index, item in enumerate(value)]
-    return value
+        return [_map(item, (*path, index), change) for index, item in enumerate(value)]
+    return change(path, value)
+
+
+def _compile_text(path: tuple[object, ...], text: str, names: frozenset[str]) -> _Text:
+    try:
+        return _Text(tuple(_compile_string(text, names)))
+    except ExpressionInvalid as error:
+        raise _refused(path, error.detail) from error
+
+
+def _refused(path: tuple[object, ...], detail: str) -> ExpressionInvalid:
+    return ExpressionInvalid(detail, [FieldError(pointer_to(*path), detail)])
 
 
 def _compile_string(text: str, names: frozenset[str]) -> Iterator[str | Expression]:
@@ -123,12 +135,6 @@ def _end_of_expression(text: str, start: int) -> int:
                 return token.end - 1
             depth -= 1
     raise ExpressionInvalid("The string holds a ${ that is never closed")
-
-
-def _render_string(parts: tuple[str | Expression, ...], scope: Scope) -> Any:
-    if len(parts) == 1:
-        return parts[0] if isinstance(parts[0], str) else parts[0].evaluate(scope)
-    return "".join(part if isinstance(part, str) else _as_text(part.evaluate(scope)) for part in parts)
 
 
 def _as_text(value: Any) -> str:

@@ -68,6 +68,7 @@ class Outline:
     commas: int
     adds: bool
     pattern_cost: int
+    tokens: int
 
 
 @dataclass
@@ -107,7 +108,15 @@ def outline(text: str) -> Outline:
     if len(reader.loops) > MAX_LOOPS:
         raise ExpressionInvalid(f"The expression holds more than {MAX_LOOPS} loops (map, filter, all, exists)")
     signs = [token.text for token in reader.tokens if token.kind == "sign"]
-    return Outline(tuple(reader.references), tuple(reader.loops), reader.literals, signs.count(","), "+" in signs, reader.pattern_cost)
+    return Outline(
+        tuple(reader.references),
+        tuple(reader.loops),
+        reader.literals,
+        signs.count(","),
+        "+" in signs,
+        reader.pattern_cost,
+        len(reader.tokens),
+    )
 
 
 def read_tokens(text: str, start: int = 0) -> Iterator[Token]:
@@ -116,14 +125,14 @@ def read_tokens(text: str, start: int = 0) -> Iterator[Token]:
     Raises:
         ExpressionInvalid: a character that begins no word, or more text or words than an expression may have.
     """
-    offset, count = start, 0
+    offset, count, end = start, 0, start + MAX_LENGTH
     while offset < len(text):
-        match = TOKEN.match(text, offset)
+        match = TOKEN.match(text, offset, end)
+        if offset >= end:
+            raise ExpressionInvalid(f"The expression is longer than {MAX_LENGTH} characters")
         if not match or not match.lastgroup:
             raise ExpressionInvalid(f"The expression cannot be read at character {offset - start + 1}")
         offset = match.end()
-        if offset - start > MAX_LENGTH:
-            raise ExpressionInvalid(f"The expression is longer than {MAX_LENGTH} characters")
         if match.lastgroup != "space":
             count += 1
             if count > MAX_TOKENS:
