@@ -9,7 +9,7 @@ COMPILE = .run/pip-tools/bin/pip-compile --quiet --allow-unsafe --generate-hashe
 .PHONY: help run demo test test-real lint bench requirements clean environment-production environment-development environment-samples
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 
 run: environment-production ## Start the gateway and all it needs on this machine; Ctrl-C stops it
 	@exec $(BIN)/python -m embedded.run
