@@ -10,13 +10,16 @@ from gateway.api.requests import install_request_log
 from gateway.cli import install_commands
 from gateway.container import Container, build_container
 from gateway.observability.metrics import RequestMetrics
+from gateway.security.addresses import install_address_check
 from gateway.security.callers import install_callers
+from gateway.security.draining import DrainBody
 from gateway.security.headers import install_compression, install_cors, install_security_headers
 from gateway.security.limits import install_limits
 from gateway.security.scopes import Scope
 from gateway.security.tokens import TokenBook
 
 API = "/api/v1"
+DRAINED_BODIES = 4  # as many times the largest body are read and thrown away, so that a client sees its 413
 
 
 def create_app(settings: Settings | None = None, container: Container | None = None) -> Flask:
@@ -56,6 +59,8 @@ def install_edge(app: Flask, settings: Settings) -> None:
     scopes = frozenset(scope.value for scope in Scope)
     install_callers(app, TokenBook.parse(_secret(settings), scopes=scopes), scopes)
     install_limits(app, settings.edge, settings.broker_url)
+    install_address_check(app)
+    app.wsgi_app = DrainBody(app.wsgi_app, DRAINED_BODIES * settings.edge.max_body_bytes)  # type: ignore[method-assign]
     if settings.edge.trusted_proxies:
         hops = settings.edge.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

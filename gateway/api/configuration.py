@@ -35,5 +35,5 @@ def show(key: str) -> Response:
 
 
 def _is_key(key: str) -> bool:
-    """What the Configuration Service takes for a key; U+FFFD stands where the address was not UTF-8."""
-    return len(key) <= MAX_KEY_LENGTH and key.isprintable() and key == key.strip() and "\ufffd" not in key
+    """What the Configuration Service takes for a key."""
+    return len(key) <= MAX_KEY_LENGTH and key == key.strip()

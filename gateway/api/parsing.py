@@ -10,10 +10,10 @@ from pydantic_core import ErrorDetails
 
 from gateway.errors import FieldError, InvalidInput
 from gateway.flows.limits import pointer_to
+from gateway.security.addresses import is_fit
 from gateway.security.bodies import read_json
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-MAX_QUERY_VALUE_LENGTH = 1024
 MAX_WAIT_SECONDS = 30
 IDEMPOTENCY_KEY = "Idempotency-Key"
 IDEMPOTENCY_KEY_PATTERN = re.compile(r"[\x21-\x7e]{1,255}")
@@ -94,7 +94,7 @@ def _refuse_strange_text(given: Mapping[str, str]) -> None:
     strange = [
         FieldError(f"?{name}", "holds a control character, is not UTF-8, or is too long")
         for name, value in given.items()
-        if len(value) > MAX_QUERY_VALUE_LENGTH or not all(char.isprintable() and char != "\ufffd" for char in value)
+        if not is_fit(value)
     ]
     if strange:
         raise InvalidInput(f"The query parameter {strange[0].pointer} {strange[0].detail}", strange)

@@ -46,5 +46,5 @@ def _parts(report: dict[str, object]) -> list[str]:
     lines = []
     for name, part in report.items():
         parts = part if name == "databases" and isinstance(part, dict) else {name: part}
-        lines += [f"   {each}: {value.get('status', '?')}" for each, value in parts.items() if isinstance(value, dict)]
+        lines += [f"   {each}: {value['status']}" for each, value in parts.items() if isinstance(value, dict) and "status" in value]
     return lines

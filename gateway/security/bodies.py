@@ -1,6 +1,7 @@
 """Reading a JSON body that somebody may have made to hurt: bounded, strict, and never a surprise further in."""
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -28,8 +29,8 @@ def read_json(request: Request) -> object:
     if not request.is_json:
         raise UnsupportedMediaType("The body must be application/json")
     value = _parse(body)
-    excess = find_excess(value, max_depth=MAX_DEPTH, max_values=MAX_VALUES)
-    if excess:
+    if not _is_plain(value):
+        excess = find_excess(value, max_depth=MAX_DEPTH, max_values=MAX_VALUES) or FieldError("", "is not plain JSON")
         raise MalformedInput(f"The body {excess.detail}", [excess])
     return value
 
@@ -53,6 +54,29 @@ def _parse(body: bytes) -> object:
         raise _malformed(f"The body is nested deeper than {MAX_DEPTH} levels") from error
     except ValueError as error:  # Python refuses integers of more than 4300 digits
         raise _malformed("The body holds a number that is too long") from error
+
+
+def _is_plain(value: object) -> bool:
+    """Whether nothing in it is too deep, too much or unfit for PostgreSQL: the quick look, level by level, that keeps no pointers."""
+    level: list[object] = [value]
+    seen = 0
+    for _ in range(MAX_DEPTH + 1):
+        seen += len(level)
+        texts = [item for item in level if type(item) is str]
+        objects = [item for item in level if type(item) is dict]
+        texts += [name for item in objects for name in item]
+        numbers = [item for item in level if type(item) is float]
+        if seen > MAX_VALUES or not all(map(_is_fit, texts)) or not all(map(math.isfinite, numbers)):
+            return False
+        lists = [item for item in level if type(item) is list]
+        level = [child for item in objects for child in item.values()] + [child for item in lists for child in item]
+        if not level:
+            return True
+    return False
+
+
+def _is_fit(text: str) -> bool:
+    return "\x00" not in text and (text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text))
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

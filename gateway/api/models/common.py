@@ -1,9 +1,9 @@
 """The shapes every resource shares: the envelope, the page, and the problem (RFC 9457)."""
 
 from datetime import datetime
-from typing import Any, Generic, Literal, Self, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 T = TypeVar("T")
@@ -117,3 +117,4 @@ class Problem(Wire):
 
 
 JsonObject = dict[str, Any]
+Milliseconds = Annotated[float, AfterValidator(lambda value: round(value, 3))]

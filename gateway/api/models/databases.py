@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from gateway.api.models.common import Body, JsonObject, Wire
+from gateway.api.models.common import Body, JsonObject, Milliseconds, Wire
 from gateway.databases import limits
 from gateway.databases.model import DatabaseStatus
 
@@ -33,7 +33,7 @@ class DatabaseShape(Wire):
     status: str = Field(description="healthy, degraded, unhealthy or disabled")
     engine: str
     role: str
-    latency_ms: float | None
+    latency_ms: Milliseconds | None
     last_ok_at: datetime | None
     error: StatusErrorShape | None
     served_by: str | None = Field(description="Who serves its role now: itself, another database, or a fallback of this process")
@@ -66,7 +66,7 @@ class ResultShape(Wire):
     rows: list[list[Any]]
     row_count: int
     truncated: bool
-    elapsed_ms: float
+    elapsed_ms: Milliseconds
     served_by: str
 
 

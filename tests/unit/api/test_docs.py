@@ -90,7 +90,7 @@ def test_the_page_loads_only_local_files_and_nothing_inline() -> None:
     assert "script-src 'self'" in page.headers["Content-Security-Policy"]
 
 
-@pytest.mark.parametrize("name", ["..%2f..%2fproblems.py", "docs.py", "start.css", "%00"])
+@pytest.mark.parametrize("name", ["..%2f..%2fproblems.py", "docs.py", "start.css"])
 def test_nothing_else_is_served(name: str) -> None:
     assert make_client().get(f"/api/docs/{name}").status_code == 404
 

@@ -1,0 +1,34 @@
+"""Reading what a view left of a request's body, so that the answer reaches the client.
+
+A server that closes a connection with unread bytes in it resets it, and a client that is still sending sees the reset instead of the
+413 or 401 (RFC 9112 §9.6). What is read here is thrown away, and bounded.
+"""
+
+import contextlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+CHUNK_BYTES = 64 * 1024
+
+
+class DrainBody:
+    """WSGI middleware. `max_bytes`: read at the most; whoever sends more is cut off."""
+
+    def __init__(self, app: "WSGIApplication", max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        answer = self._app(environ, start_response)
+        if environ.get("wsgi.input_terminated"):  # else reading past the end would wait for ever
+            self._drain(environ)
+        return answer
+
+    def _drain(self, environ: "WSGIEnvironment") -> None:
+        left = self._max_bytes
+        with contextlib.suppress(OSError, ValueError):  # a broken body is the client's own loss: the answer is made already
+            while left > 0 and (chunk := environ["wsgi.input"].read(min(CHUNK_BYTES, left))):
+                left -= len(chunk)
