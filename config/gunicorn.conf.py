@@ -27,6 +27,8 @@ worker_tmp_dir = memory_directory()  # the heartbeat file must not wait for a di
 raw_env = [f"PROMETHEUS_MULTIPROC_DIR={metrics_directory()}"]  # read by prometheus_client when the workers import it
 proc_name = "api-gateway"
 
+SETTLE_SECONDS = 3.0  # a database that does not answer by then is down as far as the first requests are concerned
+
 
 def on_starting(server: Any) -> None:
     """In the master, before it listens."""
@@ -48,9 +50,10 @@ def post_fork(server: Any, worker: DrainingWorker) -> None:
 
 
 def post_worker_init(worker: DrainingWorker) -> None:
-    """The application is loaded: start what runs in the background of this process."""
+    """The application is loaded, and the worker accepts when this returns: start what runs in the background of this process."""
     if (container := worker.container()) is not None:
         container.start()
+        container.settle(SETTLE_SECONDS)
 
 
 def worker_exit(_server: Any, worker: DrainingWorker) -> None:

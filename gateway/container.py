@@ -90,6 +90,10 @@ class Container:
         self.worker_health.start()
         self._start_common()
 
+    def settle(self, timeout_seconds: float) -> None:
+        """Wait until every database was looked at once. A web process that accepts before that would call them all down."""
+        self.poller.wait_until_seen(timeout_seconds)
+
     def start_worker(self) -> None:
         """Begin what a Celery process does in the background. Call it in the forked child."""
         self._start_common()

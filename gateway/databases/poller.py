@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -26,6 +26,7 @@ class _Watch:
     database: Database
     look: Look
     looking_since: float | None = None
+    seen: threading.Event = field(default_factory=threading.Event)
 
 
 class Poller:
@@ -67,6 +68,11 @@ class Poller:
         looks = {name: self._current(watch) for name, watch in self._watches.items()}
         return describe(self._databases, looks, self._breaker_state, self._settings.slow_ms, self._clock)
 
+    def wait_until_seen(self, timeout_seconds: float) -> bool:
+        """Wait until each configured database was looked at once; False when the time is over before that."""
+        deadline = self._clock.monotonic() + timeout_seconds
+        return all(watch.seen.wait(max(0.0, deadline - self._clock.monotonic())) for watch in self._watches.values())
+
     def check_now(self, timeout_seconds: float) -> Mapping[DatabaseName, DatabaseStatus]:
         """Ask all configured ones now, at the same time, each by its own driver; one that hangs is reported as such.
 
@@ -97,6 +103,7 @@ class Poller:
             watch.looking_since = None
         self._log_change(watch, look)
         watch.look = look
+        watch.seen.set()
         return self._settings.interval_seconds if look.error is None else self._settings.down_interval_seconds
 
     def _new_watches(self) -> dict[DatabaseName, _Watch]:

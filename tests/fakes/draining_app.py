@@ -16,6 +16,9 @@ class NotingContainer:
     def start(self) -> None:
         self._note("start")
 
+    def settle(self, timeout_seconds: float) -> None:
+        self._note("settle")
+
     def stop(self) -> None:
         self._note("stop")
 
