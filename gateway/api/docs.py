@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotFound
 from gateway.api.answers import conditional
 from gateway.api.openapi import build_document
 from gateway.api.operations import operation
-from gateway.api.problem_types import BY_SLUG
+from gateway.recovery.problem_types import BY_SLUG
 from gateway.security.scopes import public
 from gateway.version import NAME
 

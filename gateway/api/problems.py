@@ -15,28 +15,16 @@ from gateway.analytics.model import FaultEvent
 from gateway.api.edge_errors import from_http_exception
 from gateway.api.errors import BodyTooLarge, EndpointNotFound, MediaTypeUnsupported, MethodNotAllowed, RequestRefused
 from gateway.api.models.common import FieldProblem, Problem, ProblemError, ProblemRecovery
-from gateway.api.problem_types import PROBLEM_TYPES
 from gateway.api.requests import route
 from gateway.api.services import services
-from gateway.databases.errors import DatabaseFailed, DatabaseTimeout, DatabaseUnreachable
-from gateway.errors import (
-    Conflict,
-    Forbidden,
-    GatewayError,
-    InvalidInput,
-    KeyReused,
-    NotFound,
-    RateLimited,
-    Unauthenticated,
-    Unavailable,
-    UpstreamInvalid,
-    UpstreamTimeout,
-)
+from gateway.errors import GatewayError, Unauthenticated
 from gateway.observability.context import current_request_id
 from gateway.recovery.classify import classify
 from gateway.recovery.decide import decide
 from gateway.recovery.guidance import guidance
 from gateway.recovery.model import Decision, Fault
+from gateway.recovery.problem_status import STATUSES, status_in
+from gateway.recovery.problem_types import PROBLEM_TYPES
 from gateway.security.callers import current_tenant
 
 log = structlog.get_logger(__name__)
@@ -44,26 +32,13 @@ log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 REALM = 'Bearer realm="api-gateway"'
 INTERNAL_ERROR = "INTERNAL_ERROR"
-# The most specific base of an error's class counts. 500 is for bugs: an error of the bare GatewayError reaching the edge is one.
-STATUSES: Mapping[type[GatewayError], int] = {
+# What a request can do wrong before any view sees it; everything else has its status wherever it is shown.
+EDGE_STATUSES: Mapping[type[GatewayError], int] = {
+    **STATUSES,
     EndpointNotFound: 404,
     MethodNotAllowed: 405,
     BodyTooLarge: 413,
     MediaTypeUnsupported: 415,
-    KeyReused: 422,
-    InvalidInput: 400,
-    NotFound: 404,
-    Conflict: 409,
-    Unauthenticated: 401,
-    Forbidden: 403,
-    RateLimited: 429,
-    DatabaseTimeout: 504,
-    DatabaseUnreachable: 503,
-    Unavailable: 503,
-    UpstreamInvalid: 502,
-    UpstreamTimeout: 504,
-    DatabaseFailed: 502,
-    GatewayError: 500,
 }
 SAYS_WHEN = frozenset({429, 503})  # the contract promises Retry-After with these
 UNKNOWN_WAIT_MS = 30_000  # an operator must act first, or nobody knows
@@ -79,7 +54,7 @@ def status_of(error: BaseException) -> int:
     """The status of an error: by the most specific base of its class in the table; 500 for anything else."""
     if isinstance(error, RequestRefused):
         return error.status
-    return next((STATUSES[base] for base in type(error).__mro__ if base in STATUSES), 500)
+    return status_in(EDGE_STATUSES, error)
 
 
 def problem_response(error: BaseException, extra: Mapping[str, Any] | None = None) -> Response:

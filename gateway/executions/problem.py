@@ -2,40 +2,18 @@
 
 from typing import Any
 
-from gateway.errors import (
-    Conflict,
-    Forbidden,
-    InvalidInput,
-    NotFound,
-    RateLimited,
-    Unauthenticated,
-    Unavailable,
-    UpstreamInvalid,
-    UpstreamTimeout,
-)
 from gateway.recovery.model import Fault
-
-# The status that the same error would have at the edge; the first matching class wins, anything else is 500.
-STATUSES: tuple[tuple[type[Exception], int], ...] = (
-    (InvalidInput, 400),
-    (Unauthenticated, 401),
-    (Forbidden, 403),
-    (NotFound, 404),
-    (Conflict, 409),
-    (RateLimited, 429),
-    (UpstreamInvalid, 502),
-    (Unavailable, 503),
-    (UpstreamTimeout, 504),
-)
+from gateway.recovery.problem_status import STATUSES, status_in
+from gateway.recovery.problem_types import PROBLEM_TYPES
 
 
 def problem_of(error: BaseException, fault: Fault, *, execution_id: str, node_id: str) -> dict[str, Any]:
     """A JSON object that tells a client what broke, where, and whether to try again. Never driver text."""
-    name = fault.type.value.removesuffix("_ERROR")
+    kind = PROBLEM_TYPES[fault.type]
     problem: dict[str, Any] = {
-        "type": f"/problems/{name.lower().replace('_', '-')}",
-        "title": f"{name.replace('_', ' ').capitalize()} error",
-        "status": next((status for kind, status in STATUSES if isinstance(error, kind)), 500),
+        "type": kind.path,
+        "title": kind.title,
+        "status": status_in(STATUSES, error),
         "detail": fault.detail,
         "instance": f"/api/v1/executions/{execution_id}",
         "code": getattr(error, "code", fault.type.value),

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 import gateway
-from gateway.api.problem_types import PROBLEM_TYPES
-from gateway.api.problems import STATUSES, status_of
+from gateway.recovery.problem_types import PROBLEM_TYPES
+from gateway.api.problems import EDGE_STATUSES, status_of
 from gateway.errors import GatewayError
 from gateway.recovery.model import FaultType
 
@@ -37,11 +37,11 @@ ERRORS = all_error_classes()
 
 @pytest.mark.parametrize("kind", ERRORS, ids=lambda kind: kind.__name__)
 def test_an_error_class_has_a_status_of_the_contract(kind: type[GatewayError]) -> None:
-    nearest = next(base for base in kind.__mro__ if base in STATUSES)
+    nearest = next(base for base in kind.__mro__ if base in EDGE_STATUSES)
     if kind.__name__ in NEVER_AT_THE_EDGE or kind.__name__ == "DatabaseError":
         assert nearest is GatewayError
     elif kind.__name__ != "RequestRefused":
-        assert STATUSES[nearest] in CONTRACT
+        assert EDGE_STATUSES[nearest] in CONTRACT
 
 
 @pytest.mark.parametrize("kind", ERRORS, ids=lambda kind: kind.__name__)

@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from gateway.api.problem_types import PROBLEM_TYPES
+from gateway.recovery.problem_types import PROBLEM_TYPES
 from gateway.configuration.model import ConfigValue, Known, Source
 from tests.fakes.container import FLOW, FakeContainer, execution
 from tests.fakes.edge import make_client
