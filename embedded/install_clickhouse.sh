@@ -1,6 +1,7 @@
 #!/bin/sh
 # For `make test`: Debian's clickhouse-server (18.16, native protocol), installed without starting its service. Without it the tests of
 # ClickHouse are skipped, and this says so by name.
+PATH=$PATH:/usr/sbin:/sbin
 command -v clickhouse-server >/dev/null && exit 0
 missing() { echo "make test: clickhouse-server is not here ($1): the tests that need it are skipped"; exit 0; }
 command -v apt-get >/dev/null || missing "this is no Debian"

@@ -1,6 +1,7 @@
 """Starts the parts in order, restarts what dies, stops all of it in reverse order."""
 
 import http.client
+import re
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from embedded.processes import kill_group, wait_until
 from embedded.terminal import Tail, event
 
 READY_SECONDS = 60.0
+ERROR_LINE = re.compile(r"^(\w+\.)*\w*(Error|Exit|Exception)\b.*: .+|: not set;|FATAL")
 WORKER_READY, WORKER_READY_SECONDS = " ready.", 5.0  # what Celery's worker says; flows wait for it, the gateway does not
 TICK_SECONDS = 0.2
 LONGEST_BACKOFF_SECONDS = 15.0
@@ -78,8 +80,7 @@ class Supervisor:
         with log.open("ab") as output:
             done = subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=output, check=False)
         if done.returncode:
-            last = log.read_text(errors="replace").strip().splitlines()[-1:]
-            raise EmbeddedError(f"the database could not be migrated: {''.join(last)} (log: {log})")
+            raise EmbeddedError(f"the database could not be migrated: {_cause(log.read_text(errors='replace'))} (log: {log})")
 
     def _wait_until_ready(self) -> None:
         """Until /readyz says so. A process that ends twice before that will not get better by itself."""
@@ -130,8 +131,8 @@ class Supervisor:
             kill_group(watched.part.process)  # what it left of its own children must not stand in the way
         try:
             watched.part.start()
-        except EmbeddedError as error:
-            event(str(error))
+        except (EmbeddedError, OSError) as error:  # a full disk passes; the next try comes after a longer pause
+            event(f"{watched.part.name} could not be started: {error}")
             return
         watched.started_at = time.monotonic()
         event(f"{watched.part.name} runs again (pid {watched.part.process.pid if watched.part.process else '?'})")
@@ -159,6 +160,12 @@ def is_ready(url: str) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, http.client.HTTPException, OSError):
         return False
+
+
+def _cause(output: str) -> str:
+    """The line of a traceback that says why: the last one that names an error, not SQLAlchemy's link below it."""
+    lines = output.strip().splitlines() or ["it said nothing"]
+    return next((line.strip() for line in reversed(lines) if ERROR_LINE.search(line)), lines[-1])
 
 
 def _how_it_ended(part: Part) -> str:
