@@ -6,11 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from config.databases import PostgresSettings
+from config.databases import ArangoSettings, PostgresSettings
+from gateway.databases.arangodb import ArangoDB
 from gateway.databases.postgres import Postgres
+from gateway.topology.arangodb import ArangoGraphStore
 from gateway.topology.model import Edge, Graph, Node, NodeKind, NodeRef, Origin, affected_by
 from gateway.topology.ports import GraphStore
 from gateway.topology.postgres import PostgresGraphStore
+from tests.doubles.arango_graph import ArangoGraphDouble
 from tests.fakes.graph_store import InMemoryGraphStore
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -45,7 +48,15 @@ def postgres_graph_store(postgres_url: str) -> Iterator[PostgresGraphStore]:
     postgres.close()
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture
+def arangodb_graph_store() -> Iterator[ArangoGraphStore]:
+    with ArangoGraphDouble() as double:
+        arangodb = ArangoDB(ArangoSettings.read({"ARANGO_URL": double.url}))
+        yield ArangoGraphStore(arangodb.commands)
+        arangodb.close()
+
+
+@pytest.fixture(params=["memory", "postgres", "arangodb"])
 def graph_store(request: pytest.FixtureRequest) -> GraphStore:
     if request.param == "memory":
         return InMemoryGraphStore()
