@@ -189,7 +189,7 @@ def _build_configuration(
         "configuration_health": health,
         "upkeep": Upkeep(copies, uploads, waiting, clock),
     }
-    return services, FlowReports(registry)
+    return services, FlowReports(registry, uploads)
 
 
 def _build_analytics(settings: Settings, clock: Clock, postgres: Postgres, breakers: Breakers) -> Analytics:

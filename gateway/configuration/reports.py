@@ -6,7 +6,9 @@ from typing import Any, Protocol
 
 import structlog
 
+from gateway.configuration.errors import ConfigurationUnavailable
 from gateway.configuration.flow_registry import FlowRegistryClient
+from gateway.configuration.uploads import FlowUploads
 
 log = structlog.get_logger(__name__)
 
@@ -42,21 +44,24 @@ class Ended(Protocol):
 class FlowReports:
     """The registry's record of executions."""
 
-    def __init__(self, registry: FlowRegistryClient) -> None:
+    def __init__(self, registry: FlowRegistryClient, uploads: FlowUploads) -> None:
         self._registry = registry
+        self._uploads = uploads
 
     def report_started(self, flow_id: str, report: Started) -> str | None:
         """Record the start; returns the registry's own execution id.
 
         None when it keeps no record of this run: it refuses the flow's status (the platform's registry does so for drafts, which run here
-        all the same), or does not know the flow because its upload waits.
+        all the same), or does not know the flow.
 
         Raises:
-            ConfigurationUnavailable, UpstreamInvalid: try again later.
+            ConfigurationUnavailable, UpstreamInvalid: try again later; so too while the flow itself waits for its upload.
         """
         context = {**report.execution_context, "gatewayExecutionId": report.execution_id}
         request = {"parameters": dict(report.parameters), "triggeredBy": report.triggered_by, "executionContext": context}
         recorded = self._registry.execute(flow_id, request)
+        if recorded is None and self._uploads.is_waiting(flow_id):
+            raise ConfigurationUnavailable("The flow waits for its upload to the Flow Registry")
         if recorded is None:
             log.info("execution_not_recorded_by_registry", flow_id=flow_id, execution_id=report.execution_id)
         return recorded

@@ -80,6 +80,11 @@ class FlowUploads:
         else:
             self._settle(row, CopyState.KNOWN, body=stored)
 
+    def is_waiting(self, flow_id: str) -> bool:
+        """Whether the flow is accepted and not uploaded yet."""
+        copy = self._copies.find_row(Kind.FLOW, flow_id)
+        return copy is not None and copy.state == CopyState.PENDING
+
     def sweep(self) -> int:
         """Ring again for flows whose doorbell got lost; returns how many.
 

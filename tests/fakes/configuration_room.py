@@ -83,7 +83,7 @@ def build_room(url: str, clock: Clock, *, postgres_url: str | None = None, **var
         services=Services(client, reader, own),
         uploads=uploads,
         flows=Flows(registry, reader, copies, uploads, own),
-        reports=FlowReports(registry),
+        reports=FlowReports(registry, uploads),
         registration=registration,
         health=ConfigurationHealth(client, transport.offers, own, clock, registration=registration, waiting=waiting),
         upkeep=Upkeep(copies, uploads, waiting, clock),

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from gateway.configuration.errors import ConfigurationUnavailable, CredentialsRefused, FlowExists, FlowNotFound, FlowRefused
 from gateway.configuration.model import CopyState, FlowFilters
+from gateway.executions.ports import StartReport
 from gateway.flows.errors import FlowInvalid
 from tests.doubles.platform_configuration_service import PlatformConfigurationService
 from tests.fakes.clock import FakeClock
@@ -285,3 +286,16 @@ def test_two_uploads_at_once_store_one_flow(room: Room, worker: Room, platform: 
     room.flows.upload("prices")
     assert state_of(room) == ("known", None)
     assert list(platform.flows) == ["prices"]
+
+
+def test_a_run_of_a_flow_that_waits_is_told_after_its_upload(
+    room: Room, worker: Room, platform: PlatformConfigurationService, clock: FakeClock
+) -> None:
+    start = StartReport("exec-1", {}, "tests", {}, clock.now())
+    platform.stop()
+    room.flows.register(flow_document())
+    back(platform, clock)
+    with pytest.raises(ConfigurationUnavailable):
+        worker.reports.report_started("prices", start)
+    worker.flows.upload("prices")
+    assert worker.reports.report_started("prices", start) is None, "the platform records no run of a draft, and that is final"
