@@ -8,34 +8,21 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from embedded.child import Child, Part
 from embedded.errors import EmbeddedError
 from embedded.plan import ROOT, Plan
-from embedded.processes import kill_group, wait_until
+from embedded.processes import wait_until
 from embedded.terminal import Tail, event
+from embedded.watched import Watched
 
 READY_SECONDS = 60.0
 ERROR_LINE = re.compile(r"^(\w+\.)*\w*(Error|Exit|Exception)\b.*: .+|: not set;|FATAL")
 WORKER_READY, WORKER_READY_SECONDS = " ready.", 5.0  # what Celery's worker says; flows wait for it, the gateway does not
 TICK_SECONDS = 0.2
-LONGEST_BACKOFF_SECONDS = 15.0
-STABLE_SECONDS = 30.0
 STOP_SECONDS = 9.5  # everything, so that Ctrl-C ends within 10 s
 PROCESSES_STOP_SECONDS = 6.5
 ENGINE_STOP_SECONDS = 1.5
-
-
-@dataclass
-class Watched:
-    """A part, its log, and how often it died lately."""
-
-    part: Part
-    tail: Tail
-    deaths: int = 0
-    started_at: float = 0.0
-    next_try_at: float | None = None
 
 
 class Supervisor:
@@ -70,9 +57,10 @@ class Supervisor:
         self._wait_until_ready()
 
     def _watch(self, part: Part) -> None:
-        tail = Tail(part.name, part.log)
+        watched = Watched(part, Tail(part.name, part.log))
         part.start()
-        self._watched.append(Watched(part, tail, started_at=time.monotonic()))
+        watched.started_at = time.monotonic()
+        self._watched.append(watched)
 
     def _migrate(self, environment: Mapping[str, str]) -> None:
         command = [sys.executable, "-m", "alembic", "upgrade", "head"]
@@ -110,32 +98,7 @@ class Supervisor:
         for watched in self._watched:
             if show:
                 watched.tail.show()
-            self._revive(watched, time.monotonic())
-
-    def _revive(self, watched: Watched, now: float) -> None:
-        """Restart a part that ended: at once the first time, then with growing pauses; same port, same data."""
-        if watched.part.is_running:
-            if watched.deaths and now - watched.started_at > STABLE_SECONDS:
-                watched.deaths = 0
-            return
-        if watched.next_try_at is None:
-            pause_seconds = min(LONGEST_BACKOFF_SECONDS, 2.0 ** (watched.deaths - 1)) if watched.deaths else 0.0
-            watched.deaths, watched.next_try_at = watched.deaths + 1, now + pause_seconds
-            event(f"{watched.part.name} {_how_it_ended(watched.part)}; starting it again in {pause_seconds:.0f} s")
-        if now >= watched.next_try_at:
-            self._restart(watched)
-
-    def _restart(self, watched: Watched) -> None:
-        watched.next_try_at = None
-        if isinstance(watched.part, Child) and watched.part.process is not None:
-            kill_group(watched.part.process)  # what it left of its own children must not stand in the way
-        try:
-            watched.part.start()
-        except (EmbeddedError, OSError) as error:  # a full disk passes; the next try comes after a longer pause
-            event(f"{watched.part.name} could not be started: {error}")
-            return
-        watched.started_at = time.monotonic()
-        event(f"{watched.part.name} runs again (pid {watched.part.process.pid if watched.part.process else '?'})")
+            watched.revive(time.monotonic())
 
     def stop(self) -> None:
         """Stop everything within STOP_SECONDS: our processes all at once, then the engines. Nothing of theirs is left."""
@@ -166,10 +129,3 @@ def _cause(output: str) -> str:
     """The line of a traceback that says why: the last one that names an error, not SQLAlchemy's link below it."""
     lines = output.strip().splitlines() or ["it said nothing"]
     return next((line.strip() for line in reversed(lines) if ERROR_LINE.search(line)), lines[-1])
-
-
-def _how_it_ended(part: Part) -> str:
-    code = part.process.returncode if part.process is not None else None
-    if code is None:
-        return "does not run"
-    return f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
