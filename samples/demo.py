@@ -58,6 +58,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--registry", default=settings.configuration.url, help="the Configuration Service (default %(default)s)")
     parser.add_argument("--token", help="a token of the gateway's GATEWAY_TOKENS with the scopes read, flows:write and flows:execute")
     parser.add_argument("--registry-token", default=guard.get_secret_value() if guard else None, help="the Configuration Service's token")
+    parser.add_argument(
+        "--settle",
+        type=float,
+        default=settings.configuration.services_fresh_seconds,
+        help="seconds for which the workers may still know the service of an earlier demo (default %(default)s)",
+    )
     parser.add_argument("--symbol", default="MSFT", help="the share: AAPL, AMZN, GOOG, IBM or MSFT (default %(default)s)")
     parser.add_argument("--window", type=int, default=6, help="months to average (default %(default)s)")
     return parser.parse_args(arguments)
@@ -73,7 +79,7 @@ def run(options: argparse.Namespace, gateway: Api, registry: Api) -> int:
     with serve_prices() as port, Lease(registry, service_at(port)):
         print(f"The service {NAME!r} serves real share prices on port {port} and has joined.")
         print(register_flow(gateway))
-        wait_until_discovered(gateway)
+        wait_until_discovered(gateway, port, options.settle)
         print(f"Running it for {options.symbol}, averaging {options.window} months.\n")
         execution = run_flow(gateway, {"symbol": options.symbol, "window": options.window})
         print("\n".join(lines_of(execution)))
@@ -133,17 +139,25 @@ def register_flow(gateway: Api) -> str:
     return f"The flow {document['id']} {document['version']} {state}."
 
 
-def wait_until_discovered(gateway: Api) -> None:
-    """The gateway keeps what it knows of services for some seconds.
+def wait_until_discovered(gateway: Api, port: int, settle_seconds: float) -> None:
+    """The gateway and its workers keep what they know of services for some seconds, an earlier demo's port among it.
 
     Raises:
         DemoFailed: it still does not see the service.
     """
     deadline = time.monotonic() + 15
-    while gateway.call("GET", f"/api/v1/services/discover/{NAME}").status != 200:
+    while not _sees(gateway, port):
         if time.monotonic() > deadline:
             raise DemoFailed("the gateway does not discover the service; is it using this Configuration Service (--registry)?")
         time.sleep(0.2)
+    time.sleep(settle_seconds)
+
+
+def _sees(gateway: Api, port: int) -> bool:
+    answer = gateway.call("GET", f"/api/v1/services/discover/{NAME}")
+    if answer.status in (401, 403):
+        raise _refused("refused to discover the service", answer)
+    return answer.status == 200 and any(instance["port"] == port for instance in answer.data["instances"])
 
 
 def run_flow(gateway: Api, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-MARKS = {"completed": "✓", "failed": "✗", "skipped": "·"}
+MARKS = {"completed": "✓", "failed": "✗", "skipped": "·", "cancelled": "·"}
 WIDTH = 100
 
 
@@ -13,7 +13,7 @@ def lines_of(execution: dict[str, Any]) -> list[str]:
     lines = [f"Execution {execution['executionId']} of {name}: {execution['status']}{_took(execution)}", ""]
     for node in execution["nodes"]:
         lines += _node_lines(node)
-    lines += ["", f"Result: {_short(execution['result'])}"] if execution["status"] == "completed" else []
+    lines += ["", f"Result: {json.dumps(execution['result'], ensure_ascii=False)}"] if execution["status"] == "completed" else []
     return lines + ([f"Error: {_message(execution['error'])}"] if execution.get("error") else [])
 
 

@@ -99,7 +99,7 @@ def _read(document: object, *, extra: Extra) -> FlowDefinition:
     try:
         return FlowDefinition.model_validate(document, extra=extra)
     except ValidationError as error:
-        raise _invalid([_field_error(each) for each in error.errors(include_url=False, include_input=False)]) from error
+        raise _invalid(_field_errors(error)) from error
 
 
 def _oversized(document: Mapping[Any, Any]) -> list[FieldError]:
@@ -130,6 +130,13 @@ def _drop_nulls(value: object, keep: tuple[str, ...] = ()) -> object:
     if not isinstance(value, Mapping):
         return value
     return {key: item for key, item in value.items() if item is not None or key in keep}
+
+
+def _field_errors(error: ValidationError) -> list[FieldError]:
+    """Every problem once; a list whose items are all wrong is not called empty on top."""
+    found = error.errors(include_url=False, include_input=False)
+    parents = {each["loc"][:-depth] for each in found for depth in range(1, len(each["loc"]))}
+    return [_field_error(each) for each in found if each["type"] != "too_short" or each["loc"] not in parents]
 
 
 def _field_error(error: ErrorDetails) -> FieldError:

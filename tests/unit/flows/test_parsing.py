@@ -118,6 +118,10 @@ def test_required_fields_are_all_named_at_once() -> None:
     assert set(pointers({})) == {"/id", "/name", "/type", "/version", "/createdBy", "/nodes"}
 
 
+def test_a_list_of_wrong_items_is_not_called_empty() -> None:
+    assert set(pointers(flow_document(nodes=[{"id": "a"}], edges=[]))) == {"/nodes/0/name", "/nodes/0/type"}
+
+
 def test_too_many_nodes_are_counted_and_not_looked_at() -> None:
     with pytest.raises(FlowInvalid) as caught:
         parse_flow(flow_document(nodes=[object()] * 10_000))
