@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 import gateway
-from gateway.recovery.problem_types import PROBLEM_TYPES
 from gateway.api.problems import EDGE_STATUSES, status_of
 from gateway.errors import GatewayError
 from gateway.recovery.model import FaultType
+from gateway.recovery.problem_types import PROBLEM_TYPES
 
 # Raised only where a flow runs or a message is sent: they end in an execution's row or a log line, never in an answer.
 NEVER_AT_THE_EDGE = {"ExpressionFailed", "MessageUnroutable"}

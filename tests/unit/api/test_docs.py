@@ -7,8 +7,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from gateway.recovery.problem_types import PROBLEM_TYPES
 from gateway.configuration.model import ConfigValue, Known, Source
+from gateway.recovery.problem_types import PROBLEM_TYPES
 from tests.fakes.container import FLOW, FakeContainer, execution
 from tests.fakes.edge import make_client
 from tests.unit.api.test_reading import FakeQueries
