@@ -55,7 +55,8 @@ def _finish(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
-    log.info(
+    say = log.debug if request.path in OPEN_PATHS else log.info  # a probe every few seconds is no news
+    say(
         "request_served",
         method=request.method,
         path=request.path,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from config.settings import Settings
+from gateway.analytics.clickhouse import ClickHouseEventStore
 from gateway.analytics.postgres import PostgresEventStore
 from gateway.analytics.service import Analytics
 from gateway.clock import Clock, SystemClock
@@ -36,6 +37,7 @@ from gateway.outbox.service import Outbox
 from gateway.recovery.classify import classify
 from gateway.recovery.registry import Breakers
 from gateway.spool import FileSpool, default_directory
+from gateway.topology.arangodb import ArangoGraphStore
 from gateway.topology.catalogue import RegistryCatalogue
 from gateway.topology.feeder import TopologyFeeder
 from gateway.topology.postgres import PostgresGraphStore
@@ -142,7 +144,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         clock=clock,
         settings=settings.worker,
     )
-    topology = Topology([PostgresGraphStore(databases.postgres.transaction)], breakers)
+    topology = _build_topology(databases, breakers)
     catalogue = RegistryCatalogue(configuration["services"], configuration["flows"])
     own_databases = {database.name.value: database.role is Role.TRANSACTIONAL for database in databases.configured}
     return Container(
@@ -157,7 +159,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         outbox=outbox,
         worker_health=WorkerHealth(databases.postgres, clock),
         executions=executions,
-        analytics=_build_analytics(settings, clock, databases.postgres, breakers),
+        analytics=_build_analytics(settings, clock, databases, breakers),
         topology=topology,
         topology_feeder=TopologyFeeder(
             topology, catalogue, clock, gateway_name=settings.configuration.service_name, databases=own_databases
@@ -192,18 +194,28 @@ def _build_configuration(
     return services, FlowReports(registry, uploads)
 
 
-def _build_analytics(settings: Settings, clock: Clock, postgres: Postgres, breakers: Breakers) -> Analytics:
+def _build_analytics(settings: Settings, clock: Clock, databases: Databases, breakers: Breakers) -> Analytics:
+    """ClickHouse when it is configured, PostgreSQL behind it as spool and fallback, the local file behind both."""
     options = settings.analytics
+    postgres = PostgresEventStore(databases.postgres.transaction)
+    clickhouse = [ClickHouseEventStore(databases.clickhouse.commands)] if databases.clickhouse.configured else []
     directory = Path(options.spool_directory) if options.spool_directory else default_directory()
     return Analytics(
-        [PostgresEventStore(postgres.transaction)],
+        [*clickhouse, postgres],
         FileSpool(directory, "analytics", options.spool_max_bytes),
         breakers,
         clock,
+        backlog=postgres if clickhouse else None,
         buffer_events=options.buffer_events,
         flush_seconds=options.flush_seconds,
         retention_days=options.retention_days,
     )
+
+
+def _build_topology(databases: Databases, breakers: Breakers) -> Topology:
+    """ArangoDB when it is configured, PostgreSQL behind it."""
+    arangodb = [ArangoGraphStore(databases.arangodb.commands)] if databases.arangodb.configured else []
+    return Topology([*arangodb, PostgresGraphStore(databases.postgres.transaction)], breakers)
 
 
 def _own_databases(settings: Settings) -> list[str]:

@@ -21,6 +21,7 @@ class GatewayTask(Task):  # type: ignore[misc]  # Celery ships no types
     """Base of all tasks. A task that fails is not retried by Celery: attempts are rows, and the sweeper rings again."""
 
     abstract = True
+    routine = False  # rung by beat again and again: worth a line only when it fails
 
     @property
     def container(self) -> Container:
@@ -30,7 +31,8 @@ class GatewayTask(Task):  # type: ignore[misc]  # Celery ships no types
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         request_id = accept_request_id((self.request.headers or {}).get(REQUEST_ID_HEADER))
         with request_context(request_id, task=self.name, task_id=str(self.request.id)):
-            log.info("task_started")
+            say = log.debug if self.routine else log.info
+            say("task_started")
             began = time.monotonic()
             try:
                 self._consumed()
@@ -41,7 +43,7 @@ class GatewayTask(Task):  # type: ignore[misc]  # Celery ships no types
             except Exception:
                 log.exception("task_crashed", duration_ms=_since(began))
                 raise Ignore from None
-            log.info("task_finished", duration_ms=_since(began))
+            say("task_finished", duration_ms=_since(began))
             return result
 
     def _consumed(self) -> None:

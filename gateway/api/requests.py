@@ -60,6 +60,10 @@ def install_request_log(app: Flask, metrics: RequestMetrics) -> None:
             metrics.end()
 
 
+PROBES = frozenset({"/livez", "/readyz", "/health", "/metrics"})
+BAD_REQUEST = 400
+
+
 def route() -> str:
     """The template of the route that matched, so that ids never become labels."""
     return request.url_rule.rule if request.url_rule else UNMATCHED
@@ -79,7 +83,8 @@ def _tell(response: Response, duration_ms: float) -> None:
         fault_type=g.get("fault_type"),
         served_from=g.get("served_from", "live"),
     )
-    log.info(
+    say = log.debug if event.route in PROBES and event.status < BAD_REQUEST else log.info  # a probe every few seconds is no news
+    say(
         "request_finished",
         method=event.method,
         route=event.route,
