@@ -66,7 +66,7 @@ def child_exit(_server: Any, worker: DrainingWorker) -> None:
     """In the master: a worker that ended no longer counts among the requests in progress."""
     from prometheus_client.multiprocess import mark_process_dead
 
-    mark_process_dead(worker.pid, metrics_directory())
+    mark_process_dead(worker.pid, metrics_directory())  # type: ignore[no-untyped-call]  # it ships no types
 
 
 def on_exit(_server: Any) -> None:

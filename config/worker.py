@@ -4,10 +4,12 @@ Source: gunicorn 27 `gunicorn/workers/gthread.py` (a stopping worker lets kept-a
 `gunicorn/arbiter.py` (SIGTERM closes the master's listeners and stops every worker; SIGHUP starts new workers, then stops the old).
 """
 
+import fcntl
 import functools
 import logging
 import mmap
 import os
+import shutil
 import signal
 import socket
 import tempfile
@@ -22,6 +24,8 @@ from gunicorn.workers.gthread import ThreadWorker
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the place for what processes share; files there are made safely below
 
+METRICS_PREFIX = "gateway-metrics-"
+
 
 def memory_directory() -> str | None:
     """Where small files that processes share never wait for a disk; None (the usual temporary place) when there is no such place."""
@@ -30,8 +34,33 @@ def memory_directory() -> str | None:
 
 @functools.cache
 def metrics_directory() -> str:
-    """The directory in which the workers of this master add up their metrics; made once, and kept over reloads."""
-    return tempfile.mkdtemp(prefix="gateway-metrics-", dir=memory_directory())
+    """The directory in which the workers of this master add up their metrics; made once, and kept over reloads.
+
+    Its lock goes with the master, however that ends: what a killed one left behind is deleted here by the next.
+    """
+    parent = memory_directory() or tempfile.gettempdir()
+    for left_behind in Path(parent).glob(f"{METRICS_PREFIX}*"):
+        if (descriptor := _lock(left_behind)) is not None:
+            shutil.rmtree(left_behind, ignore_errors=True)
+            os.close(descriptor)
+    made = tempfile.mkdtemp(prefix=METRICS_PREFIX, dir=parent)
+    while _lock(Path(made)) is None:  # another master took it for a left-behind one in the instant before
+        made = tempfile.mkdtemp(prefix=METRICS_PREFIX, dir=parent)
+    return made
+
+
+def _lock(directory: Path) -> int | None:
+    """A descriptor that holds the directory's lock until it is closed; None when another process holds it, or it is not ours."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 class PipelineLogger(Logger):  # type: ignore[misc]
