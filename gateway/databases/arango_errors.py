@@ -76,6 +76,7 @@ CLASS_RULES: Mapping[type[BaseException], Rule] = {
     TooLate: LATE,
     BodyTooLarge: TOO_LARGE,
     PoolExhausted: EXHAUSTED,
+    http.NewConnectionError: UNREACHABLE,
     http.TimeoutError: LATE,
     http.HTTPError: UNREACHABLE,
     TimeoutError: LATE,

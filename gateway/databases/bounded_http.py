@@ -96,7 +96,9 @@ class BoundedHttp:
                 )
                 return HttpAnswer(answer.status, answer.reason or "", answer.headers, _whole_body(answer, max_bytes))
             except (urllib3.exceptions.HTTPError, OSError) as error:
-                if cut.fired or isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError):
+                # urllib3 calls a refused connection a timeout too.
+                refused = isinstance(error, urllib3.exceptions.NewConnectionError)
+                if cut.fired or (not refused and isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError)):
                     raise TooLate from error
                 raise
 

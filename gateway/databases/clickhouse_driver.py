@@ -2,6 +2,7 @@
 
 import logging
 import math
+import select
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -114,6 +115,7 @@ class Driver:
             send_receive_timeout=settings.timeout_seconds,
             sync_request_timeout=settings.timeout_seconds,
             tcp_keepalive=(5, 2, 3),
+            disable_reconnect=True,  # a new connection would outlive the deadline of the call that wanted the old one
         )
         with cut_off_after(timeout, lambda: _shut_down(client)) as cut:
             try:
@@ -152,7 +154,9 @@ def _shut_down(client: Client) -> None:
 
 
 def _is_open(client: Client) -> bool:
-    return bool(client.connection.connected)
+    """Connected, and nothing is waiting to be read: from a server that owes nothing, that can only be the end."""
+    connection = client.connection.socket
+    return connection is not None and not select.select([connection], [], [], 0)[0]
 
 
 def _close(client: Client) -> None:

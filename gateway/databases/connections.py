@@ -77,7 +77,7 @@ class Connections(Generic[T]):
             PoolExhausted: none became free in time. Or whatever opening raises.
         """
         with self._slots.one():
-            connection = self._take() or self._open(open_timeout_seconds)
+            connection = self._take_open() or self._open(open_timeout_seconds)
             try:
                 yield connection
             except BaseException:
@@ -95,6 +95,13 @@ class Connections(Generic[T]):
             idle, self._idle = self._idle, []
         for connection, _ in idle:
             self._close(connection)
+
+    def _take_open(self) -> T | None:
+        while (connection := self._take()) is not None:
+            if self._is_open(connection):
+                return connection
+            self._close(connection)
+        return None
 
     def _take(self) -> T | None:
         with self._lock:

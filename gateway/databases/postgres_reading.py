@@ -13,7 +13,6 @@ from typing import Any
 from psycopg2.extras import Json
 from sqlalchemy import Connection, CursorResult
 
-from gateway.databases import postgres_waiting
 from gateway.databases.collecting import RowCollector, rough_bytes
 from gateway.databases.errors import DatabaseReadOnly, StatementInvalid, StatementRefused
 from gateway.databases.limits import MAX_ANSWER_BYTES
@@ -23,6 +22,7 @@ from gateway.databases.sql_text import POSTGRES, Kind, SqlUnclear, Token, called
 NAME = DatabaseName.POSTGRES
 BY_CURSOR = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "("})
 BY_ITSELF = frozenset({"EXPLAIN", "SHOW"})  # these have no cursor; their answers are short
+WRITING = frozenset({"CREATE", "INSERT", "UPDATE", "DELETE", "MERGE", "EXECUTE", "DECLARE", "REFRESH"})
 FIRST_FETCH_ROWS = 50
 IN_NO_CURSOR = "0A000"  # feature_not_supported: the server's answer to a data-modifying WITH
 _EFFECTS = re.compile(
@@ -44,8 +44,11 @@ def readable_statement(statement: str) -> list[Token]:
         raise StatementRefused(NAME, "The statement must be one, with all its quotes and comments closed") from error
     if first_word(tokens) not in BY_CURSOR | BY_ITSELF:
         raise StatementRefused(NAME, "Only statements that read are run here: SELECT, WITH, VALUES, TABLE, EXPLAIN, SHOW")
-    if any(token.kind is Kind.WORD and token.text.upper() == "INTO" for token in tokens):
+    words = {token.text.upper() for token in tokens if token.kind is Kind.WORD}
+    if "INTO" in words:
         raise StatementRefused(NAME, "INTO writes; only reads are run here")
+    if first_word(tokens) == "EXPLAIN" and words & WRITING:  # EXPLAIN ANALYZE runs what it explains
+        raise StatementRefused(NAME, "Only statements that read are explained here")
     called = next((name for name in called_names(tokens) if _EFFECTS.fullmatch(name)), None)
     if called:
         raise StatementRefused(NAME, f"The function {called[:60]} does more than read")
@@ -56,21 +59,20 @@ def read(connection: Connection, tokens: list[Token], parameters: Mapping[str, A
     """Run the statement and roll back. Parameters are written `:name`; the driver quotes their values.
 
     Args:
-        deadline: of time.monotonic.
+        deadline: of time.monotonic, enforced by the server; the caller bounds the waiting for it.
     Raises:
         StatementRefused: the server says that it would write. StatementInvalid: a parameter is missing or of no known type.
     """
     text, bound = _with_parameters(tokens, parameters)
-    with postgres_waiting.by(deadline):
-        try:
-            _begin_reading(connection, deadline)
-            if first_word(tokens) in BY_ITSELF:
-                return _collect(connection.exec_driver_sql(text, bound), max_rows)
-            connection.exec_driver_sql(f"DECLARE reading NO SCROLL CURSOR FOR {text}", bound)
-            return _fetch(connection, max_rows)
-        finally:
-            if not connection.invalidated:
-                connection.rollback()
+    try:
+        _begin_reading(connection, deadline)
+        if first_word(tokens) in BY_ITSELF:
+            return _collect(connection.exec_driver_sql(text, bound), max_rows)
+        connection.exec_driver_sql(f"DECLARE reading NO SCROLL CURSOR FOR {text}", bound)
+        return _fetch(connection, max_rows)
+    finally:
+        if not connection.invalidated:
+            connection.rollback()
 
 
 def refused_write(error: DatabaseReadOnly | StatementInvalid) -> StatementRefused:

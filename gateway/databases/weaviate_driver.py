@@ -3,6 +3,7 @@
 Imported when first used.
 """
 
+import os
 import socket
 import threading
 import time
@@ -11,13 +12,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
+# Read by gRPC when it is imported: without it, the child of a process that used gRPC waits for threads that it does not have.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "1")
+
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # the client's own libraries announce what they will drop; their versions are pinned here
+    # It switches its own warnings on when imported: so it comes first, and they are switched off again.
+    import authlib.deprecate  # type: ignore[import-untyped]  # noqa: F401
+
+    warnings.simplefilter("ignore")  # the client's libraries announce what they will drop; their versions are pinned here
     import grpc  # type: ignore[import-untyped]  # it ships no types
     import httpx
     import weaviate as vendor
     from weaviate.auth import AuthApiKey
-    from weaviate.config import AdditionalConfig, Timeout
+    from weaviate.config import AdditionalConfig, GrpcConfig, Timeout
     from weaviate.connect.base import ConnectionParams
     from weaviate.connect.v4 import _ExpectedStatusCodes
     from weaviate.proto.v1 import health_weaviate_pb2 as health
@@ -33,6 +40,13 @@ from gateway.databases.limits import MAX_ANSWER_BYTES
 from gateway.databases.model import PoolStats, ResultSet
 from gateway.databases.weaviate_errors import NAME, TRANSLATED, GrpcFailed, NotServing, translate
 
+# gRPC's own would wait up to two minutes before it tries a returned server again, and take a proxy from the environment.
+CHANNEL_OPTIONS = [
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 1000),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.enable_http_proxy", 0),
+]
 _thread = threading.local()
 
 
@@ -60,7 +74,8 @@ class Driver:
             ),
             auth_client_secret=AuthApiKey(settings.api_key.get_secret_value()) if settings.api_key else None,
             additional_config=AdditionalConfig(
-                timeout=Timeout(init=settings.timeout_seconds, query=settings.timeout_seconds, insert=settings.timeout_seconds)
+                timeout=Timeout(init=settings.timeout_seconds, query=settings.timeout_seconds, insert=settings.timeout_seconds),
+                grpc_config=GrpcConfig(channel_options=CHANNEL_OPTIONS),
             ),
             skip_init_checks=True,  # they ask PyPI for a newer client; ping() checks both doors itself
         )
@@ -174,12 +189,12 @@ def _without_retry(call: Callable[..., Any]) -> Callable[..., Any]:
 class _Wire:
     """The socket that a call's answer comes over, so that another thread can cut it."""
 
-    socket: socket.socket | None = None
+    held: socket.socket | None = None
 
     def cut(self) -> None:
-        if self.socket is not None:
+        if self.held is not None:
             with suppress(OSError):  # closed meanwhile: what was wanted
-                self.socket.shutdown(socket.SHUT_RDWR)
+                self.held.shutdown(socket.SHUT_RDWR)
 
 
 class BoundedTransport(httpx.BaseTransport):
@@ -194,7 +209,7 @@ class BoundedTransport(httpx.BaseTransport):
         request.extensions["timeout"] = {"connect": left, "read": left, "write": left, "pool": left}
         response = self._inner.handle_request(request)
         stream = response.extensions.get("network_stream")
-        _thread.wire.socket = stream.get_extra_info("socket") if stream else None
+        _thread.wire.held = stream.get_extra_info("socket") if stream else None
         response.stream = _CappedStream(response.stream)
         return response
 

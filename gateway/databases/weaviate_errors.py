@@ -1,10 +1,17 @@
 """What Weaviate's HTTP statuses, gRPC codes and the client's exception classes mean to us. Imported when first used."""
 
+import os
 import warnings
 from collections.abc import Mapping
 
+# Read by gRPC when it is imported: without it, the child of a process that used gRPC waits for threads that it does not have.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "1")
+
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # the client's own libraries announce what they will drop; their versions are pinned here
+    # It switches its own warnings on when imported: so it comes first, and they are switched off again.
+    import authlib.deprecate  # type: ignore[import-untyped]  # noqa: F401
+
+    warnings.simplefilter("ignore")  # the client's libraries announce what they will drop; their versions are pinned here
     import httpx
     from grpc import StatusCode  # type: ignore[import-untyped]  # it ships no types
     from weaviate import exceptions as vendor

@@ -1,0 +1,284 @@
+"""A double of Weaviate over real sockets: REST and gRPC, as far as the gateway uses them; any other call is refused and recorded.
+
+gRPC speaks the client's own protobuf classes. Vectors are the caller's own, compared by cosine distance, exactly.
+Source: https://docs.weaviate.io/weaviate/api/rest , weaviate/proto/v1 of weaviate-client.
+"""
+
+import json
+import math
+import os
+import re
+import struct
+import subprocess
+import sys
+import threading
+import uuid
+import warnings
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from tests.doubles.arangodb import QuietServer
+from tests.doubles.weaviate_graphql import QueryRefused, execute
+
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "1")  # as the gateway's own driver does, before gRPC is imported
+
+with warnings.catch_warnings():
+    import authlib.deprecate  # noqa: F401 - it switches its own warnings on, so it comes before they are switched off
+
+    warnings.simplefilter("ignore")  # the client's libraries announce what they will drop; their versions are pinned here
+    import grpc
+    from weaviate.proto.v1 import batch_pb2, health_weaviate_pb2, properties_pb2, search_get_pb2, weaviate_pb2_grpc
+
+
+API_KEY = "secret"
+
+
+@dataclass
+class StoredObject:
+    """One object: its properties as JSON, and its own vector."""
+
+    properties: dict[str, Any]
+    vector: tuple[float, ...]
+
+
+@dataclass
+class WeaviateDouble:
+    """The state behind both sockets."""
+
+    api_key: str = API_KEY
+    version: str = "1.34.0"
+    classes: dict[str, Any] = field(default_factory=dict)
+    objects: dict[str, dict[str, StoredObject]] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+    port: int = 0
+    grpc_port: int = 0
+    serving: bool = True
+
+    def answer(self, method: str, path: str, body: Any, authorization: str) -> tuple[int, Any]:  # noqa: PLR0911 - one line a call
+        """Status and body for one REST request; a body of None is empty."""
+        if authorization != f"Bearer {self.api_key}":
+            return 401, {"code": 401, "message": "invalid api key, please provide a valid api key"}
+        call = f"{method} {path}"
+        if call == "GET /v1/meta":
+            return 200, {"hostname": "http://[::]:8080", "modules": {}, "version": self.version, "grpcMaxMessageSize": 104858000}
+        if call == "GET /v1/.well-known/ready":
+            return (200 if self.serving else 503), None
+        if call == "POST /v1/graphql":
+            return self._graphql(body)
+        if match := re.fullmatch(r"(GET|POST|DELETE) /v1/schema(?:/(\w+))?", call):
+            return self._schema(match.group(1), match.group(2), body)
+        if match := re.fullmatch(r"(POST|PUT|DELETE|HEAD|GET) /v1/objects(?:/(\w+)/([-0-9a-f]+))?", call):
+            return self._object(match.group(1), match.group(2), match.group(3), body)
+        self.refused.append(call)
+        return 404, {"code": 404, "message": f"path {path} was not found"}
+
+    def put(self, collection: str, identity: str, properties: Mapping[str, Any], vector: tuple[float, ...]) -> str | None:
+        """Store one object; the reason when it cannot be stored."""
+        if collection not in self.classes:
+            return f"class {collection} not found in schema"
+        known = {stored.vector for stored in self.objects[collection].values() if stored.vector}
+        if vector and any(len(other) != len(vector) for other in known):
+            return "vector lengths don't match"
+        self.objects[collection][identity] = StoredObject(dict(properties), vector)
+        return None
+
+    def nearest(self, collection: str, vector: tuple[float, ...], limit: int) -> list[tuple[str, StoredObject, float]]:
+        """Objects with a vector, the nearest first, with their cosine distance."""
+        found = [(key, stored, _distance(vector, stored.vector)) for key, stored in self.objects[collection].items() if stored.vector]
+        return sorted(found, key=lambda item: (item[2], item[0]))[:limit]
+
+    def _graphql(self, body: Any) -> tuple[int, Any]:
+        try:
+            return 200, {"data": execute(body["query"], body.get("variables") or {}, self._rows())}
+        except QueryRefused as error:
+            return 200, {"data": None, "errors": [{"message": str(error)}]}
+
+    def _rows(self) -> dict[str, list[dict[str, Any]]]:
+        return {
+            name: [{**stored.properties, "_additional": {"id": key}} for key, stored in stored_objects.items()]
+            for name, stored_objects in self.objects.items()
+        }
+
+    def _schema(self, method: str, name: str | None, body: Any) -> tuple[int, Any]:
+        if method == "POST":
+            if body["class"] in self.classes:
+                return 422, {"error": [{"message": f"class name {body['class']} already exists"}]}
+            self.classes[body["class"]] = {"vectorizer": "none", "properties": [], **body}
+            self.objects[body["class"]] = {}
+            return 200, self.classes[body["class"]]
+        if name is None:
+            return 200, {"classes": list(self.classes.values())}
+        if method == "DELETE":
+            self.classes.pop(name, None)
+            self.objects.pop(name, None)
+            return 200, None
+        return (200, self.classes[name]) if name in self.classes else (404, None)
+
+    def _object(self, method: str, collection: str | None, identity: str | None, body: Any) -> tuple[int, Any]:
+        if method in {"POST", "PUT"}:
+            vector = tuple(body.get("vector") or (body.get("vectors") or {}).get("default") or ())
+            key = identity or body.get("id") or str(uuid.uuid4())
+            problem = self.put(body["class"], key, body.get("properties") or {}, vector)
+            return (422, {"error": [{"message": problem}]}) if problem else (200, {**body, "id": key})
+        held = self.objects.get(collection or "", {})
+        if identity not in held:
+            return 404, None
+        if method == "DELETE":
+            del held[identity]
+            return 204, None
+        stored = held[identity]
+        body = {"class": collection, "id": identity, "properties": stored.properties, "vector": list(stored.vector)}
+        return (204, None) if method == "HEAD" else (200, body)
+
+
+def _distance(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    lengths = math.hypot(*one) * math.hypot(*other)
+    return 1.0 - math.fsum(a * b for a, b in zip(one, other, strict=True)) / lengths if lengths else 1.0
+
+
+def _unpacked(raw: bytes) -> tuple[float, ...]:
+    return struct.unpack(f"<{len(raw) // 4}f", raw)
+
+
+class _Service(weaviate_pb2_grpc.WeaviateServicer):  # type: ignore[misc]
+    """The gRPC door."""
+
+    def __init__(self, double: WeaviateDouble) -> None:
+        self._double = double
+
+    def BatchObjects(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
+        self._authenticate(context)
+        errors = []
+        for index, item in enumerate(request.objects):
+            vector = _unpacked(item.vector_bytes or (item.vectors[0].vector_bytes if item.vectors else b""))
+            problem = self._double.put(item.collection, item.uuid, dict(item.properties.non_ref_properties), vector)
+            if problem:
+                errors.append(batch_pb2.BatchObjectsReply.BatchError(index=index, error=problem))
+        return batch_pb2.BatchObjectsReply(took=0.001, errors=errors)
+
+    def Search(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
+        self._authenticate(context)
+        if request.collection not in self._double.classes:
+            context.abort(grpc.StatusCode.UNKNOWN, f"could not find class {request.collection} in schema")
+        near = request.near_vector
+        raw = near.vector_bytes or (near.vectors[0].vector_bytes if near.vectors else b"")
+        if not raw and not request.HasField("near_vector"):
+            held = self._double.objects[request.collection].items()
+            found = [(key, stored, 0.0) for key, stored in held][request.offset : request.offset + (request.limit or 10)]
+        else:
+            found = self._double.nearest(request.collection, _unpacked(raw), request.limit or 10)
+        return search_get_pb2.SearchReply(took=0.001, results=[_result(*item, with_distance=bool(raw)) for item in found])
+
+    def _authenticate(self, context: Any) -> None:
+        if dict(context.invocation_metadata()).get("authorization") != f"Bearer {self._double.api_key}":
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "invalid api key")
+
+
+def _result(key: str, stored: StoredObject, distance: float, *, with_distance: bool) -> Any:
+    fields = {name: _value(value) for name, value in stored.properties.items()}
+    return search_get_pb2.SearchResult(
+        properties=search_get_pb2.PropertiesResult(non_ref_props=properties_pb2.Properties(fields=fields)),
+        metadata=search_get_pb2.MetadataResult(
+            id=key,
+            distance=distance,
+            distance_present=with_distance,
+            vector_bytes=struct.pack(f"<{len(stored.vector)}f", *stored.vector),
+        ),
+    )
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, bool):
+        return properties_pb2.Value(bool_value=value)
+    if isinstance(value, int | float):
+        return properties_pb2.Value(number_value=value)
+    return properties_pb2.Value(text_value=str(value))
+
+
+class _Health(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """grpc.health.v1.Health/Check."""
+
+    def __init__(self, double: WeaviateDouble) -> None:
+        self._double = double
+
+    def service(self, handler_call_details: Any) -> Any:
+        if handler_call_details.method != "/grpc.health.v1.Health/Check":
+            return None
+        return grpc.unary_unary_rpc_method_handler(
+            self._check,
+            request_deserializer=health_weaviate_pb2.WeaviateHealthCheckRequest.FromString,
+            response_serializer=health_weaviate_pb2.WeaviateHealthCheckResponse.SerializeToString,
+        )
+
+    def _check(self, _request: Any, _context: Any) -> Any:
+        states = health_weaviate_pb2.WeaviateHealthCheckResponse
+        return states(status=states.SERVING if self._double.serving else states.NOT_SERVING)
+
+
+@contextmanager
+def running_weaviate() -> Iterator[WeaviateDouble]:
+    """The double, on two free loopback ports."""
+    double = WeaviateDouble()
+    pool = ThreadPoolExecutor(4)
+    channel = grpc.server(pool)
+    weaviate_pb2_grpc.add_WeaviateServicer_to_server(_Service(double), channel)
+    channel.add_generic_rpc_handlers((_Health(double),))
+    double.grpc_port = channel.add_insecure_port("127.0.0.1:0")
+    channel.start()
+    with QuietServer(("127.0.0.1", 0), _handler(double)) as server:
+        double.port = server.server_port
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        try:
+            yield double
+        finally:
+            server.shutdown()
+            thread.join(5)
+            channel.stop(0).wait(5)
+            pool.shutdown()
+
+
+@contextmanager
+def weaviate_process() -> Iterator[tuple[int, int]]:
+    """The double in a process of its own, and its two ports. gRPC's fork handling gives up where a server of its own runs."""
+    command = [sys.executable, "-c", "from tests.doubles.weaviate import serve_until_told; serve_until_told()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        rest, grpc_port = process.stdout.readline().split()
+        yield int(rest), int(grpc_port)
+        process.communicate("stop\n", timeout=10)
+
+
+def serve_until_told() -> None:
+    """Print the two ports, and serve until a line or the end comes over standard input."""
+    with running_weaviate() as double:
+        print(double.port, double.grpc_port, flush=True)  # noqa: T201 - what the parent process waits for
+        sys.stdin.readline()
+
+
+def _handler(double: WeaviateDouble) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def _serve(self) -> None:
+            text = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            path = self.path.partition("?")[0]
+            status, body = double.answer(self.command, path, json.loads(text) if text else None, self.headers.get("Authorization", ""))
+            raw = b"" if body is None else json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw)
+
+        do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = _serve  # noqa: N815 - http.server's names
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    return Handler
