@@ -15,8 +15,7 @@ from gateway.security.callers import install_callers
 from gateway.security.draining import DrainBody
 from gateway.security.headers import install_compression, install_cors, install_security_headers
 from gateway.security.limits import install_limits
-from gateway.security.scopes import Scope
-from gateway.security.tokens import TokenBook
+from gateway.security.rules import check_edge
 
 API = "/api/v1"
 DRAINED_BODIES = 4  # as many times the largest body are read and thrown away, so that a client sees its 413
@@ -56,15 +55,10 @@ def install_edge(app: Flask, settings: Settings) -> None:
     install_compression(app)
     install_security_headers(app, settings.edge)
     install_cors(app, settings.edge)
-    scopes = frozenset(scope.value for scope in Scope)
-    install_callers(app, TokenBook.parse(_secret(settings), scopes=scopes), scopes)
+    install_callers(app, check_edge(settings.edge))
     install_limits(app, settings.edge, settings.broker_url)
     install_address_check(app)
     app.wsgi_app = DrainBody(app.wsgi_app, DRAINED_BODIES * settings.edge.max_body_bytes)  # type: ignore[method-assign]
     if settings.edge.trusted_proxies:
         hops = settings.edge.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
-
-
-def _secret(settings: Settings) -> str | None:
-    return settings.edge.tokens.get_secret_value() if settings.edge.tokens else None

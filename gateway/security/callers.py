@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 from flask import Flask, g, request
 
-from gateway.security.tokens import TokenBook
+from gateway.security.tokens import ALL_SCOPES, TokenBook
 
 ANONYMOUS = "anonymous"
 MAX_TENANT_LENGTH = 64
@@ -19,9 +19,9 @@ class Caller:
     scopes: frozenset[str]
 
 
-def install_callers(app: Flask, tokens: TokenBook, all_scopes: frozenset[str]) -> None:
+def install_callers(app: Flask, tokens: TokenBook) -> None:
     """Find the caller of every request. Without tokens the gateway is open (and binds loopback only): anyone holds every scope."""
-    anyone = Caller(ANONYMOUS, all_scopes)
+    anyone = Caller(ANONYMOUS, ALL_SCOPES)
 
     @app.before_request
     def identify() -> None:

@@ -8,7 +8,6 @@ from flask_cors import CORS
 from flask_talisman import Talisman
 
 from config.groups import EdgeSettings
-from config.settings import SettingsError
 
 METHODS = ["GET", "POST", "PUT", "DELETE", "OPTIONS"]
 # The four that the platform's clients know, then what the contract's own endpoints read.
@@ -80,13 +79,7 @@ def install_security_headers(app: Flask, edge: EdgeSettings) -> None:
 
 
 def install_cors(app: Flask, edge: EdgeSettings) -> None:
-    """Answer preflights with 204; only the configured origins get CORS headers.
-
-    Raises:
-        SettingsError: `*` among the origins: with credentials allowed it would let any page act for its visitor.
-    """
-    if "*" in edge.allowed_origins:
-        raise SettingsError("ALLOWED_ORIGINS: * cannot be allowed together with credentials; name the origins")
+    """Answer preflights with 204; only the configured origins get CORS headers."""
 
     @app.before_request
     def answer_preflight() -> Response | None:

@@ -1,29 +1,20 @@
 """What a caller may do, declared on every view: `@requires(Scope.X)` or `@public`. An architecture test finds a view that has neither."""
 
 from collections.abc import Callable
-from enum import StrEnum
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from gateway.errors import Forbidden, Unauthenticated
 from gateway.security.callers import current_caller
+from gateway.security.tokens import Scope
+
+__all__ = ["PUBLIC", "Scope", "declared_scope", "public", "requires"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 PUBLIC = "public"
 _MARK = "declared_scope"
-
-
-class Scope(StrEnum):
-    """The scopes a token can hold, as `GATEWAY_TOKENS` writes them."""
-
-    READ = "read"
-    FLOWS_WRITE = "flows:write"
-    FLOWS_EXECUTE = "flows:execute"
-    DATABASES_QUERY = "databases:query"
-    METRICS = "metrics"
-    ADMIN = "admin"
 
 
 def requires(scope: Scope, *, unless: Callable[[], bool] = lambda: False) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -3,8 +3,8 @@
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Self
 
 from config.settings import SettingsError
@@ -12,6 +12,20 @@ from config.settings import SettingsError
 VARIABLE = "GATEWAY_TOKENS"
 NAME_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 MIN_TOKEN_LENGTH = 16
+
+
+class Scope(StrEnum):
+    """The scopes a token can hold, as `GATEWAY_TOKENS` writes them."""
+
+    READ = "read"
+    FLOWS_WRITE = "flows:write"
+    FLOWS_EXECUTE = "flows:execute"
+    DATABASES_QUERY = "databases:query"
+    METRICS = "metrics"
+    ADMIN = "admin"
+
+
+ALL_SCOPES = frozenset(scope.value for scope in Scope)
 
 
 @dataclass(frozen=True)
@@ -30,15 +44,14 @@ class TokenBook:
     entries: tuple[TokenEntry, ...] = ()
 
     @classmethod
-    def parse(cls, text: str | None, *, scopes: Iterable[str]) -> Self:
+    def parse(cls, text: str | None) -> Self:
         """Read `name:token:scope|scope,…`.
 
         Raises:
             SettingsError: names the entry by its position, never by its token.
         """
-        allowed = frozenset(scopes)
         parts = [part.strip() for part in (text or "").split(",")]
-        entries = tuple(_entry(part, position, allowed) for position, part in enumerate(parts, start=1) if part)
+        entries = tuple(_entry(part, position) for position, part in enumerate(parts, start=1) if part)
         names = [entry.name for entry in entries]
         if len(set(names)) < len(names):
             raise SettingsError(f"{VARIABLE}: two tokens have the same name")
@@ -63,7 +76,7 @@ class TokenBook:
         return found
 
 
-def _entry(text: str, position: int, allowed: frozenset[str]) -> TokenEntry:
+def _entry(text: str, position: int) -> TokenEntry:
     where = f"{VARIABLE}: entry {position}"
     try:
         name, rest = text.split(":", 1)
@@ -75,8 +88,8 @@ def _entry(text: str, position: int, allowed: frozenset[str]) -> TokenEntry:
     if len(token) < MIN_TOKEN_LENGTH:
         raise SettingsError(f"{where} ({name}): the token must have at least {MIN_TOKEN_LENGTH} characters")
     scopes = frozenset(scope.strip() for scope in scope_text.split("|") if scope.strip())
-    unknown = sorted(scopes - allowed)
+    unknown = sorted(scopes - ALL_SCOPES)
     if unknown or not scopes:
         problem = f"unknown scope {unknown[0]}" if unknown else "no scope"
-        raise SettingsError(f"{where} ({name}): {problem}; known are {', '.join(sorted(allowed))}")
+        raise SettingsError(f"{where} ({name}): {problem}; known are {', '.join(sorted(ALL_SCOPES))}")
     return TokenEntry(name, hashlib.sha256(token.encode()).digest(), scopes)

@@ -3,34 +3,29 @@
 import pytest
 
 from config.settings import SettingsError
-from gateway.security.scopes import Scope
 from gateway.security.tokens import TokenBook
 
 GOOD = "web:0123456789abcdef:read|flows:write"
 
 
-def parse(text: str | None) -> TokenBook:
-    return TokenBook.parse(text, scopes=[scope.value for scope in Scope])
-
-
 def test_a_token_is_found_with_its_name_and_scopes() -> None:
-    entry = parse(f"{GOOD}, ops:fedcba9876543210:admin").find("0123456789abcdef")
+    entry = TokenBook.parse(f"{GOOD}, ops:fedcba9876543210:admin").find("0123456789abcdef")
     assert entry
     assert (entry.name, entry.scopes) == ("web", frozenset({"read", "flows:write"}))
 
 
 @pytest.mark.parametrize("token", ["", "0123456789abcde", "0123456789abcdef0", "\udcff"])
 def test_anything_else_is_not_found(token: str) -> None:
-    assert parse(GOOD).find(token) is None
+    assert TokenBook.parse(GOOD).find(token) is None
 
 
 def test_the_token_itself_is_not_kept() -> None:
-    assert "0123456789abcdef" not in repr(parse(GOOD))
+    assert "0123456789abcdef" not in repr(TokenBook.parse(GOOD))
 
 
 @pytest.mark.parametrize("text", [None, ""])
 def test_without_tokens_the_book_is_empty(text: str | None) -> None:
-    assert parse(text).is_empty
+    assert TokenBook.parse(text).is_empty
 
 
 @pytest.mark.parametrize(
@@ -50,6 +45,6 @@ def test_without_tokens_the_book_is_empty(text: str | None) -> None:
 )
 def test_bad_syntax_is_one_clear_line_without_the_token(text: str, problem: str) -> None:
     with pytest.raises(SettingsError, match=f"^GATEWAY_TOKENS: {problem}") as caught:
-        parse(text)
+        TokenBook.parse(text)
     assert "0123456789abcdef" not in str(caught.value)
     assert "\n" not in str(caught.value)
