@@ -1,7 +1,7 @@
 """One CEL text: compiled once, bounded before it runs, and with errors in plain words.
 
 In scope (contracts/configuration-service.md): `parameters`, `nodes.<id>.output`, `nodes.<id>.status`, `execution`; on an edge also
-`output`, the source's. Only CEL's core functions; numbers with and without decimals do not mix, `double(x)` joins them.
+`output`, the source's. Only CEL's core functions; numbers with and without decimals mix as they do in JSON (`decimals.py`).
 """
 
 import re
@@ -12,18 +12,20 @@ from typing import Any, Protocol
 
 from gateway.errors import FieldError
 from gateway.flows.cost import check_cost, pick
+from gateway.flows.decimals import as_decimals, as_whole, with_decimals
 from gateway.flows.errors import ExpressionFailed, ExpressionInvalid
 from gateway.flows.results import to_json
 from gateway.flows.tokens import MAX_LENGTH, Outline, outline
 
 NODE_SCOPE = frozenset({"parameters", "nodes", "execution"})
 SHOWN_CHARACTERS = 80
+ARITHMETIC = "+-*/%"
 
 REASONS: dict[type[Exception], str] = {
     IndexError: "a list has no item at this index",
     ZeroDivisionError: "it divides by zero",
     OverflowError: "a number grows beyond 64 bits",
-    TypeError: "it mixes types that do not go together; double(x) joins numbers with and without decimals",
+    TypeError: "it mixes types that do not go together",
 }
 
 Scope = Mapping[str, Any]
@@ -48,10 +50,22 @@ class Expression:
             ExpressionFailed: it has no value on this scope, or would take too much work.
         """
         check_cost(self.outline, scope)
+        values = pick(scope, self.outline.references)
         try:
-            return to_json(self.program.execute(pick(scope, self.outline.references)))
+            return to_json(self._execute(values))
         except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError) as error:
             raise ExpressionFailed(f"The expression {shown(self.text)} has no value: {_reason(error)}") from error
+
+    def _execute(self, values: dict[str, Any]) -> Any:
+        try:
+            return self.program.execute(values)
+        except TypeError as error:
+            if not any(sign in self.text for sign in ARITHMETIC):
+                raise
+            try:
+                return as_whole(_program(with_decimals(self.text)).execute(as_decimals(values)))
+            except (ArithmeticError, LookupError, TypeError, ValueError, RuntimeError):
+                raise error from None  # the first one speaks of the text as it was written
 
 
 def compile_expression(text: str, names: frozenset[str] = NODE_SCOPE) -> Expression:
@@ -72,13 +86,19 @@ def compile_expression(text: str, names: frozenset[str] = NODE_SCOPE) -> Express
 @lru_cache(maxsize=4096)
 def _compile(text: str) -> Expression:
     read = outline(text)
-    import cel  # loads a command line with it (0.14 s)
-
     try:
-        program = cel.compile(text)
+        program = _program(text)
     except ValueError as error:
         raise _invalid(f"does not compile: {_syntax(str(error))}{_hint(text)}") from error
     return Expression(text, read, program)
+
+
+@lru_cache(maxsize=4096)
+def _program(text: str) -> _Program:
+    import cel  # loads a command line with it (0.14 s)
+
+    program: _Program = cel.compile(text)
+    return program
 
 
 def _invalid(problem: str) -> ExpressionInvalid:
