@@ -101,9 +101,12 @@ class Container:
         self._start_common()
 
     def begin_drain(self, *, leaving: bool) -> None:
-        """Turn `/readyz` to 503, and give the registration up when the whole gateway leaves rather than one process of it."""
-        self._draining.set()
+        """Turn `/readyz` to 503 and give the registration up: the whole gateway leaves.
+
+        A process that a rolling restart replaces (`leaving` False) stays ready to its end: its successors serve the same address.
+        """
         if leaving:
+            self._draining.set()
             self.registration.leave()
 
     def stop(self) -> None:
