@@ -22,7 +22,7 @@ test: environment-development ## Run all tests, on real servers wherever they ca
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 test-real: environment-development ## Run the contract tests against the real servers whose variables are set
-	$(BIN)/python -m pytest tests/contract $(ARGS)
+	TEST_REAL=1 $(BIN)/python -m pytest tests/contract $(ARGS)
 
 lint: environment-development ## Check style, types and who imports whom
 	$(BIN)/ruff check .

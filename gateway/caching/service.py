@@ -19,6 +19,7 @@ from gateway.caching.redis import RedisCache
 from gateway.clock import Clock
 from gateway.databases.errors import DatabaseError
 from gateway.databases.pool import Databases
+from gateway.databases.process_local import ProcessLocal
 from gateway.errors import GatewayError, UpstreamTimeout
 
 log = structlog.get_logger(__name__)
@@ -36,9 +37,14 @@ class Cache:
 
     def __init__(self, backends: Sequence[CacheBackend], clock: Clock) -> None:
         """`backends`: first choice first; the last one is in this process and never fails."""
-        self._links = [Link(backend, clock) for backend in backends]
         self._clock = clock
-        self._flights: Flights[Cached] = Flights()
+        # Both hold locks, which a fork would copy as they are held at that moment.
+        self._own_links = ProcessLocal(lambda: [Link(backend, clock) for backend in backends])
+        self._own_flights: ProcessLocal[Flights[Cached]] = ProcessLocal(Flights)
+
+    @property
+    def _links(self) -> list[Link]:
+        return self._own_links.get()
 
     @property
     def served_by(self) -> str:
@@ -89,10 +95,10 @@ class Cache:
         """
         found = self._find(key)
         known = self._cached(*found) if found else None
-        if known and (not known.stale or self._flights.is_under_way(key)):
+        if known and (not known.stale or self._own_flights.get().is_under_way(key)):
             return known
         try:
-            return self._flights.run(key, lambda: self._load(key, load, ttl_seconds, stale_seconds), LOAD_WAIT_SECONDS)
+            return self._own_flights.get().run(key, lambda: self._load(key, load, ttl_seconds, stale_seconds), LOAD_WAIT_SECONDS)
         except GatewayError as error:
             if known is None:
                 raise
