@@ -4,11 +4,16 @@ import math
 import shutil
 from typing import Any
 
-from config.settings import Settings
+from config.settings import Settings, SettingsError
 from config.worker import DrainingWorker, PipelineLogger, SharedNumber, memory_directory, metrics_directory
 from gateway.observability.logging import configure_logging
+from gateway.security.rules import check_edge
 
-_settings = Settings.from_environment()
+_settings = Settings.at_start()
+try:
+    check_edge(_settings.edge)
+except SettingsError as error:
+    raise SystemExit(str(error)) from None
 _web = _settings.web
 
 bind = f"[{_web.host}]:{_web.port}" if ":" in _web.host else f"{_web.host}:{_web.port}"

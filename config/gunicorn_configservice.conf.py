@@ -8,7 +8,7 @@ from config.settings import Settings
 from config.worker import PipelineLogger, memory_directory
 from gateway.observability.logging import configure_logging
 
-_settings = Settings.from_environment()
+_settings = Settings.at_start()
 _own = _settings.config_service
 
 bind = f"[{_own.host}]:{_own.port}" if ":" in _own.host else f"{_own.host}:{_own.port}"

@@ -62,6 +62,14 @@ class Settings:
         settings._refuse_open_doors()
         return settings
 
+    @classmethod
+    def at_start(cls) -> Self:
+        """The process's own settings, or its end with the one line that names the unusable variable."""
+        try:
+            return cls.from_environment()
+        except SettingsError as error:
+            raise SystemExit(str(error)) from None
+
     def _refuse_open_doors(self) -> None:
         if self.web.host not in LOOPBACK and not self.edge.tokens:
             raise SettingsError(f"BIND_HOST: {self.web.host} is not loopback, and an open gateway binds loopback only; set GATEWAY_TOKENS")

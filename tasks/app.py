@@ -6,28 +6,20 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
 
-from config.settings import Settings, SettingsError
+from config.settings import Settings
 from gateway.observability.logging import configure_logging
 from tasks.base import GatewayTask
 from tasks.configuration import celery_settings
 from tasks.process import process
 
-
-def _settings() -> Settings:
-    try:
-        return Settings.from_environment()
-    except SettingsError as error:
-        raise SystemExit(str(error)) from error  # one clear line
-
-
 app = Celery("gateway", task_cls=GatewayTask, include=["tasks.executions", "tasks.flows", "tasks.maintenance"])
-app.add_defaults(lambda: celery_settings(_settings()))
+app.add_defaults(lambda: celery_settings(Settings.at_start()))
 
 
 @setup_logging.connect
 def _configure_logging(**_: Any) -> None:
     """Ours, instead of Celery's: being connected is what tells Celery to leave logging alone."""
-    configure_logging(_settings().process)
+    configure_logging(Settings.at_start().process)
     for chatty in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):
         logging.getLogger(chatty).setLevel(logging.WARNING)  # one line more for what task_started and task_finished say
 

@@ -1,5 +1,6 @@
 """Flow definitions: read through copies, registered at once or, while the registry is down, later."""
 
+from dataclasses import replace
 from typing import Any
 
 from config.groups import ConfigurationSettings
@@ -7,7 +8,7 @@ from gateway.configuration.copies import Copies
 from gateway.configuration.decoding import read_page
 from gateway.configuration.errors import ConfigurationUnavailable, FlowExists, FlowNotFound
 from gateway.configuration.flow_registry import FlowRegistryClient
-from gateway.configuration.listing import page_of
+from gateway.configuration.listing import page_of, page_over
 from gateway.configuration.memory import Kind
 from gateway.configuration.model import CopyState, FlowFilters, FlowPage, Known, Registered, Source
 from gateway.configuration.reader import Reader
@@ -57,19 +58,19 @@ class Flows:
         return self.get_document(flow_id).map(lambda document: self._parse(flow_id, document))
 
     def list_flows(self, filters: FlowFilters, page: int, limit: int) -> Known[FlowPage]:
-        """One page, 1 is the first. While the registry is down it is made of the flows that are known here.
+        """One page, 1 is the first; of all that runs when no status is named. Made of the flows known here while the registry is down.
 
         Raises:
             FlowRefused: the registry refuses a filter, the page or the limit.
         """
         try:
-            body = self._registry.list_flows(filters, page, limit)
+            found = self._ask_for_page(filters, page, limit)
         except (ConfigurationUnavailable, UpstreamInvalid):
             copies = self._copies.list_kind(Kind.FLOW, KNOWN_FLOWS)
             oldest_seconds = max((self._copies.age_seconds(copy) for copy in copies), default=0.0)
             found = page_of([copy.body for copy in copies], filters, page, limit)
             return Known(found, round(oldest_seconds, 3), stale=True, source=Source.LAST_KNOWN_GOOD)
-        return Known(read_page(body), 0.0, stale=False, source=Source.SERVICE)
+        return Known(found, 0.0, stale=False, source=Source.SERVICE)
 
     def validate(self, flow_id: str) -> Validation:
         """What would stop the flow running, found here: it needs no registry once the definition is known.
@@ -110,6 +111,14 @@ class Flows:
             DatabaseError: PostgreSQL failed; the sweep rings again.
         """
         self._uploads.upload(flow_id)
+
+    def _ask_for_page(self, filters: FlowFilters, page: int, limit: int) -> FlowPage:
+        def fetch(status: str, number: int) -> FlowPage:
+            return read_page(self._registry.list_flows(replace(filters, status=status), number, limit))
+
+        if filters.status or filters.include_archived:
+            return read_page(self._registry.list_flows(filters, page, limit))
+        return page_over(fetch, page, limit)
 
     def _fetch(self, flow_id: str) -> dict[str, Any]:
         document = self._registry.find(flow_id)

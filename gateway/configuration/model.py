@@ -100,7 +100,7 @@ class Service:
 
 @dataclass(frozen=True)
 class FlowFilters:
-    """What a list of flows is narrowed and sorted by; None leaves a filter out. Without `status` the registry lists active flows only."""
+    """What a list of flows is narrowed and sorted by; None leaves a filter out. Without `status` all that runs."""
 
     type: str | None = None
     status: str | None = None

@@ -6,7 +6,6 @@ from typing import Any, Protocol
 from gateway.configuration.model import FlowFilters, FlowPage, Known, Service
 from gateway.topology.ports import DeclaredService
 
-RUNNABLE = ("active", "draft", "deprecated")
 PAGE_FLOWS = 100
 MAX_PAGES = 50
 
@@ -36,14 +35,13 @@ class RegistryCatalogue:
         return self._services.list_services().value
 
     def flow_documents(self) -> Sequence[Mapping[str, Any]]:
-        """Every flow that may run, the first 5,000 of each status. A registry that lists flows without their nodes is asked for each."""
-        listed = [document for status in RUNNABLE for document in self._of_status(status)]
-        return [document if "nodes" in document else self._whole(document) for document in listed]
+        """Every flow that may run, the first 5,000. A registry that lists flows without their nodes is asked for each."""
+        return [document if "nodes" in document else self._whole(document) for document in self._listed()]
 
-    def _of_status(self, status: str) -> list[dict[str, Any]]:
+    def _listed(self) -> list[dict[str, Any]]:
         documents: list[dict[str, Any]] = []
         for page in range(1, MAX_PAGES + 1):
-            answer = self._flows.list_flows(FlowFilters(status=status), page, PAGE_FLOWS).value
+            answer = self._flows.list_flows(FlowFilters(), page, PAGE_FLOWS).value
             documents += answer.documents
             if not answer.pagination.get("hasNext"):
                 break

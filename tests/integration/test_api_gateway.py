@@ -107,6 +107,8 @@ def test_requests_are_counted(running_container: Container, gateway_client: Flas
 
 def test_draining_is_told_to_load_balancers_only(running_container: Container, gateway_client: FlaskClient) -> None:
     running_container.begin_drain(leaving=False)
+    assert gateway_client.get("/readyz").status_code == 200, "a worker that is replaced stays ready: its successors serve the same address"
+    running_container.begin_drain(leaving=True)
     assert [gateway_client.get(path).status_code for path in ("/readyz", "/livez", "/api")] == [503, 200, 200]
 
 

@@ -1,5 +1,9 @@
 """Settings: what deployments set is understood, what is unusable stops the start with one line that names it."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,6 +69,23 @@ def test_an_unusable_variable_is_named_in_one_line(environment: dict[str, str], 
         read(**environment)
     assert str(failure.value).startswith(f"{named}: ")
     assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.conf.py", "wsgi:app"],
+        [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn_configservice.conf.py", "wsgi:configuration_service"],
+        [sys.executable, "-m", "celery", "-A", "tasks.app", "beat"],
+    ],
+    ids=["gateway", "configuration service", "beat"],
+)
+def test_a_process_says_what_is_unusable_in_one_line(command: list[str]) -> None:
+    environment = {**os.environ, "PORT": "abc"}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode != 0
+    assert ended.stderr.strip().startswith("PORT: ")
+    assert "Traceback" not in ended.stderr + ended.stdout
 
 
 def test_a_token_opens_the_door_beyond_loopback() -> None:

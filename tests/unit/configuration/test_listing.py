@@ -1,7 +1,9 @@
 """A page of flows made here obeys the registry's rules."""
 
-from gateway.configuration.listing import page_of
-from gateway.configuration.model import FlowFilters
+import pytest
+
+from gateway.configuration.listing import page_of, page_over
+from gateway.configuration.model import FlowFilters, FlowPage
 
 FLOWS = [
     {"id": "a", "status": "active", "type": "custom", "tags": ["x", "y"], "createdBy": "me", "createdAt": "2026-01-02"},
@@ -17,7 +19,7 @@ def ids(filters: FlowFilters, page: int = 1, limit: int = 10) -> list[str]:
 
 
 def test_filters() -> None:
-    assert ids(FlowFilters()) == ["a", "b"]
+    assert ids(FlowFilters()) == ["a", "b", "c", "d"]
     assert ids(FlowFilters(status="draft")) == ["c", "d"]
     assert ids(FlowFilters(include_archived=True)) == ["a", "b", "c", "d", "e"]
     assert ids(FlowFilters(type="chain_mapping")) == ["b"]
@@ -26,9 +28,9 @@ def test_filters() -> None:
 
 
 def test_sorts() -> None:
-    assert ids(FlowFilters(sort_by="createdAt")) == ["b", "a"]
-    assert ids(FlowFilters(sort_by="createdAt", sort_order="DESC")) == ["a", "b"]
-    assert ids(FlowFilters(sort_by="surprise")) == ["a", "b"]
+    assert ids(FlowFilters(status="active", sort_by="createdAt")) == ["b", "a"]
+    assert ids(FlowFilters(status="active", sort_by="createdAt", sort_order="DESC")) == ["a", "b"]
+    assert ids(FlowFilters(status="active", sort_by="surprise")) == ["a", "b"]
 
 
 def test_pages() -> None:
@@ -42,3 +44,21 @@ def test_pages() -> None:
 def test_nothing_known_is_an_empty_page() -> None:
     expected = {"page": 1, "limit": 20, "totalCount": 0, "totalPages": 0, "hasNext": False, "hasPrev": False}
     assert page_of([], FlowFilters(), 1, 20).pagination == expected
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 20])
+@pytest.mark.parametrize(("active", "draft", "deprecated"), [(0, 0, 0), (5, 0, 3), (0, 7, 0), (4, 3, 2), (1, 1, 9)])
+def test_the_lists_of_several_statuses_stand_one_behind_the_other(limit: int, active: int, draft: int, deprecated: int) -> None:
+    flows = [
+        {"id": f"{status}{number}", "status": status}
+        for status, count in (("active", active), ("draft", draft), ("deprecated", deprecated))
+        for number in range(count)
+    ]
+
+    def fetch(status: str, number: int) -> FlowPage:
+        return page_of(flows, FlowFilters(status=status), number, limit)
+
+    pages = [page_over(fetch, number, limit) for number in range(1, 20)]
+    assert [document for page in pages for document in page.documents] == flows[: 19 * limit]
+    assert {page.pagination["totalCount"] for page in pages} == {len(flows)}
+    assert all(page.pagination["hasNext"] == (number * limit < len(flows)) for number, page in enumerate(pages, start=1))
