@@ -29,7 +29,7 @@ from gateway.errors import (
 )
 from gateway.recovery import rules
 from gateway.recovery.facts import Code, errno_of, vendor_of, verdict_of_text, verdict_of_type
-from gateway.recovery.fingerprint import fingerprint, mask, own_frames
+from gateway.recovery.fingerprint import fingerprint, kernel, mask, own_frames
 from gateway.recovery.model import Fault, FaultType, FlowOrigin
 from gateway.recovery.rules import AS_DATABASE, TABLES, CodeKind, Verdict
 
@@ -87,7 +87,7 @@ def classify(error: BaseException, *, source: str | None = None, target: str | N
         retryable=verdict.retryable,
         source=where,
         confidence=confidence,
-        fingerprint=fingerprint(fault_type=verdict.type, source=where, vendor_code=code, frames=frames, template=template),
+        fingerprint=fingerprint(fault_type=verdict.type, source=where, vendor_code=code, frames=frames, template=kernel(template, _class_name(root))),
         error_class=_class_name(root),
         detail=known.detail if known else UNEXPECTED,
         template=template,
