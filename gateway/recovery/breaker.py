@@ -1,4 +1,4 @@
-"""A local circuit breaker in the sense of resilience4j: failure and slow-call rate over a sliding window of calls.
+"""A circuit breaker in the sense of resilience4j: failure and slow-call rate over a sliding window of calls.
 
 Every operation is O(1) under a lock that is never held while the guarded call runs. No I/O, no thread, time injected.
 Source: https://resilience4j.readme.io/docs/circuitbreaker
@@ -9,149 +9,153 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
 
 from gateway.clock import Clock
-from gateway.errors import GatewayError, Unavailable, UpstreamInvalid, UpstreamTimeout
+from gateway.recovery.breaker_model import (
+    BY_CLASS,
+    BreakerOpen,
+    BreakerPolicy,
+    BreakerSnapshot,
+    BreakerState,
+    Cause,
+    Judge,
+    Outcome,
+    Permit,
+    counts_as_failure,
+)
+from gateway.recovery.call_window import CallWindow
 
+__all__ = ["Breaker", "BreakerOpen", "BreakerPolicy", "BreakerSnapshot", "BreakerState", "Permit", "counts_as_failure"]
 
-class BreakerState(StrEnum):
-    """`forced_open` and `disabled` are an operator's word and end only by `reset`."""
-
-    CLOSED = "closed"
-    OPEN = "open"
-    HALF_OPEN = "half_open"
-    FORCED_OPEN = "forced_open"
-    DISABLED = "disabled"
-
-
-class BreakerOpen(Unavailable):
-    """The target failed too often lately: the call was not made. Retryable after `retry_after_seconds`."""
-
-    code = "BREAKER_OPEN"
-
-    def __init__(self, target: str, retry_after_seconds: float) -> None:
-        super().__init__(
-            f"{target.partition(':')[2] or target} is not called for a moment: it failed too often", retry_after_seconds=retry_after_seconds
-        )
-        self.target = target
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerPolicy:
-    """When a breaker opens and how it closes again.
-
-    Attributes:
-        window_calls: calls that the rates are computed over.
-        minimum_calls: fewer recorded calls never open it.
-        failure_rate, slow_rate: 0 to 1; reaching either opens it.
-        slow_seconds: a call that takes longer counts as slow.
-        open_seconds: time it stays open the first time; doubles with every failed probe up to `open_seconds_cap`.
-        jitter: 0 to 1; each open time is shortened by up to this share, so that processes do not probe in step.
-        half_open_permits: probes at a time while half open; all of them must succeed.
-        probe_seconds: a probe that never reported back gives its permit free after this time.
-    """
-
-    window_calls: int = 20
-    minimum_calls: int = 5
-    failure_rate: float = 0.5
-    slow_rate: float = 0.8
-    slow_seconds: float = 2.0
-    open_seconds: float = 1.0
-    open_seconds_cap: float = 30.0
-    jitter: float = 0.3
-    half_open_permits: int = 2
-    probe_seconds: float = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerSnapshot:
-    """A breaker at one moment. Rates are None until `minimum_calls` are recorded."""
-
-    name: str
-    state: BreakerState
-    calls: int
-    failure_rate: float | None
-    slow_rate: float | None
-    remaining_open_seconds: float
-    opened_times: int
-
-
-@dataclass(slots=True)
-class Permit:
-    """The right to make one call; `epoch` tells a late report from before the last change of state."""
-
-    epoch: int
+Change = tuple[BreakerState, BreakerState, Cause]
+SHORTEST_WAIT_SECONDS = 0.1
 
 
 class Breaker:
-    """One target's breaker. Safe to use from many threads."""
+    """One target's breaker. Safe to use from many threads.
 
-    def __init__(self, name: str, clock: Clock, policy: BreakerPolicy | None = None, roll: Callable[[], float] = random.random) -> None:
+    `permit` and `record` frame a call; `observe` takes what was seen without one (a health probe); `adopt`, `lease_probes` and
+    `grant_probe` are for whoever shares its state among processes.
+
+    Args:
+        refuse: makes the error of a call that is not made, from the target and the seconds to wait.
+        on_change: told every change of state, after it happened and outside of the lock. Must not block or raise.
+        on_demand: told when a call was refused for want of a leased probe. Must not block or raise.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        clock: Clock,
+        policy: BreakerPolicy | None = None,
+        roll: Callable[[], float] = random.random,
+        *,
+        judge: Judge = BY_CLASS,
+        refuse: Callable[[str, float], BreakerOpen] = BreakerOpen,
+        on_change: Callable[[str, BreakerState, BreakerState, Cause], None] | None = None,
+        on_demand: Callable[[str], None] | None = None,
+    ) -> None:
         self.name = name
         self._policy = policy or BreakerPolicy()
         self._clock = clock
         self._roll = roll
+        self._judge = judge
+        self._refuse = refuse
+        self._on_change = on_change
+        self._on_demand = on_demand
         self._lock = threading.Lock()
+        self._inside = threading.local()
         self._state = BreakerState.CLOSED
         self._epoch = 0
-        self._window: deque[tuple[bool, bool]] = deque()
-        self._failures = self._slow = 0
-        self._opened_times = self._opened_in_a_row = 0
-        self._open_until = 0.0
+        self._window = CallWindow(self._policy)
+        self._changes: list[Change] = []
+        self._opened_times = self._streak = 0
+        self._open_until = self._half_open_since = 0.0
+        self._leased_until = 0.0
+        self._grants = 0
+        self._demanded = False
         self._probes: deque[float] = deque()
         self._probe_successes = 0
 
     def permit(self) -> Permit:
-        """The right to call now; report the call's end by `record`.
+        """The right to call now; report the call's end by `record` or `forget`.
 
         Raises:
             BreakerOpen: not now; `retry_after_seconds` says when the next probe may be let through.
         """
-        with self._lock:
-            now = self._clock.monotonic()
-            self._move_on(now)
-            if self._state is BreakerState.HALF_OPEN and self._take_probe(now):
-                return Permit(self._epoch)
+        with self._changing():
+            now = self._moved_on()
             if self._state in (BreakerState.CLOSED, BreakerState.DISABLED):
                 return Permit(self._epoch)
-            raise BreakerOpen(self.name, max(0.1, self._remaining(now)))
+            if self._state is BreakerState.HALF_OPEN and self._take_probe(now):
+                return Permit(self._epoch)
+            wanted, self._demanded = not self._demanded and self._state is BreakerState.HALF_OPEN, True
+            wait = max(SHORTEST_WAIT_SECONDS, self._remaining(now))
+        if wanted and self._on_demand:
+            self._on_demand(self.name)
+        raise self._refuse(self.name, wait)
 
     def record(self, permit: Permit, *, success: bool, duration_seconds: float) -> None:
         """How the permitted call ended. A report from before the last change of state says nothing about now and is dropped."""
-        with self._lock:
+        with self._changing():
             if permit.epoch != self._epoch:
                 return
+            self._count(success=success, slow=duration_seconds > self._policy.slow_seconds)
+            if self._probes:
+                self._probes.popleft()
+
+    def forget(self, permit: Permit) -> None:
+        """The permitted call said nothing about the target. A probe's place is free again."""
+        with self._changing():
+            if permit.epoch == self._epoch and self._probes:
+                self._probes.popleft()
+                self._grants += self._leased(self._clock.monotonic())
+
+    def observe(self, *, success: bool, duration_seconds: float) -> None:
+        """What a health probe saw, outside of any call. While open, a good one begins the half-open time at once."""
+        with self._changing():
+            self._moved_on()
             slow = duration_seconds > self._policy.slow_seconds
-            if self._state is BreakerState.CLOSED:
-                self._count(failed=not success, slow=slow)
-                if slow or not success:  # a good call is no reason to open, whatever came before it
-                    self._open_when_bad()
-            elif self._state is BreakerState.HALF_OPEN:
-                self._judge_probe(good=success and not slow)
+            if self._state is BreakerState.OPEN and success and not slow:
+                self._begin_half_open(Cause.CALLS)
+            self._count(success=success, slow=slow)
 
     @contextmanager
-    def guard(self, is_failure: Callable[[BaseException], bool] | None = None) -> Iterator[None]:
-        """Permit, time and record the block. By default an error counts when it is one that waiting heals (or is not ours).
+    def guard(self, judge: Judge | None = None, stopwatch: Callable[[], float] | None = None) -> Iterator[None]:
+        """Permit, time and record the block. A guard inside a guard of the same thread is the same call and counts once.
 
+        Args:
+            judge: in place of the breaker's own.
+            stopwatch: seconds that count, where the block does more than call the target; the clock's by default.
         Raises:
             BreakerOpen: the block was not run.
         """
-        permit, started = self.permit(), self._clock.monotonic()
+        if getattr(self._inside, "guarded", False):
+            yield
+            return
+        judge, elapsed = judge or self._judge, stopwatch or self._clock.monotonic
+        permit, started = self.permit(), elapsed()
+        self._inside.guarded = True
         try:
             yield
         except BaseException as error:
-            failed = (is_failure or counts_as_failure)(error)
-            self.record(permit, success=not failed, duration_seconds=self._clock.monotonic() - started)
+            self._report(permit, judge.of_error(error, elapsed() - started), judge, elapsed() - started)
             raise
-        self.record(permit, success=True, duration_seconds=self._clock.monotonic() - started)
+        else:
+            self._report(permit, Outcome.SUCCESS, judge, elapsed() - started)
+        finally:
+            self._inside.guarded = False
 
     def state(self) -> BreakerState:
         """The state now; an open one whose time is over counts as half open."""
-        with self._lock:
-            self._move_on(self._clock.monotonic())
+        with self._changing():
+            self._moved_on()
             return self._state
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is closed, as last known; asking changes nothing."""
+        return self._state is BreakerState.CLOSED
 
     def remaining_open_seconds(self) -> float:
         """How long no call is let through; 0 when one may be. Honest for Retry-After."""
@@ -160,91 +164,139 @@ class Breaker:
 
     def snapshot(self) -> BreakerSnapshot:
         """Everything about it at one moment."""
-        with self._lock:
-            now = self._clock.monotonic()
-            self._move_on(now)
-            calls = len(self._window)
-            known = calls >= self._policy.minimum_calls
+        with self._changing():
+            now = self._moved_on()
             return BreakerSnapshot(
                 name=self.name,
                 state=self._state,
-                calls=calls,
-                failure_rate=self._failures / calls if known else None,
-                slow_rate=self._slow / calls if known else None,
+                calls=len(self._window),
+                failure_rate=self._window.failure_rate,
+                slow_rate=self._window.slow_rate,
                 remaining_open_seconds=self._remaining(now),
                 opened_times=self._opened_times,
+                streak=self._streak,
             )
 
     def force_open(self) -> None:
         """Let nothing through until `reset`: an operator's word."""
-        self._set_by_operator(BreakerState.FORCED_OPEN)
+        self.adopt(BreakerState.FORCED_OPEN, cause=Cause.OPERATOR)
 
     def disable(self) -> None:
         """Let everything through and count nothing until `reset`: an operator's word."""
-        self._set_by_operator(BreakerState.DISABLED)
+        self.adopt(BreakerState.DISABLED, cause=Cause.OPERATOR)
 
     def reset(self) -> None:
         """Closed, with nothing remembered."""
-        self._set_by_operator(BreakerState.CLOSED)
+        self.adopt(BreakerState.CLOSED, cause=Cause.OPERATOR)
 
-    def _set_by_operator(self, state: BreakerState) -> None:
+    def adopt(self, state: BreakerState, *, remaining_seconds: float = 0.0, streak: int = 0, cause: Cause = Cause.SHARED) -> None:
+        """Take a state over from elsewhere.
+
+        Args:
+            remaining_seconds: of an open one; none left means half open.
+            streak: how often it opened in a row.
+        """
+        with self._changing():
+            now = self._moved_on()
+            self._streak = streak
+            self._open_until = now + remaining_seconds
+            if state is not self._state or cause is Cause.OPERATOR:
+                self._enter(state, cause)
+            self._moved_on()
+
+    def lease_probes(self, seconds: float) -> None:
+        """For so long, a probe needs a grant: somebody hands them out among the processes."""
         with self._lock:
-            self._opened_in_a_row = 0
-            self._enter(state)
+            self._leased_until = self._clock.monotonic() + seconds
 
-    def _enter(self, state: BreakerState) -> None:
+    def wants_probe(self) -> bool:
+        """Whether it is half open, a call was refused for want of a probe, and none is granted or under way."""
+        with self._changing():
+            self._moved_on()
+            return self._state is BreakerState.HALF_OPEN and self._demanded and not self._grants and not self._probes
+
+    def grant_probe(self) -> None:
+        """Let one more probe through in this half-open time."""
+        with self._lock:
+            if self._state is BreakerState.HALF_OPEN:
+                self._grants += 1
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """The lock; afterwards, without it, the changes of state are told."""
+        with self._lock:
+            yield
+            changes, self._changes = self._changes, []
+        if self._on_change:
+            for old, new, cause in changes:
+                self._on_change(self.name, old, new, cause)
+
+    def _report(self, permit: Permit, outcome: Outcome, judge: Judge, seconds: float) -> None:
+        if outcome is Outcome.NOTHING:
+            self.forget(permit)
+        else:
+            self.record(permit, success=outcome is Outcome.SUCCESS, duration_seconds=seconds if judge.by_time else 0.0)
+
+    def _enter(self, state: BreakerState, cause: Cause) -> None:
+        if state is not self._state:
+            self._changes.append((self._state, state, cause))
         self._state = state
         self._epoch += 1
         self._window.clear()
-        self._failures = self._slow = self._probe_successes = 0
         self._probes.clear()
+        self._probe_successes = self._grants = 0
+        self._demanded = self._demanded and state in (BreakerState.OPEN, BreakerState.HALF_OPEN)
 
-    def _move_on(self, now: float) -> None:
+    def _moved_on(self) -> float:
+        """What time alone changes; returns the time."""
+        now = self._clock.monotonic()
         if self._state is BreakerState.OPEN and now >= self._open_until:
-            self._enter(BreakerState.HALF_OPEN)
+            self._begin_half_open(Cause.TIME)
+        elif self._state is BreakerState.HALF_OPEN and self._probes and now - self._probes[0] > self._policy.slow_seconds:
+            self._open()  # slow already, whenever it ends
+        return now
+
+    def _begin_half_open(self, cause: Cause) -> None:
+        self._enter(BreakerState.HALF_OPEN, cause)
+        self._half_open_since = self._clock.monotonic()
+
+    def _leased(self, now: float) -> bool:
+        return now < self._leased_until and now - self._half_open_since < self._policy.idle_seconds
 
     def _take_probe(self, now: float) -> bool:
-        while self._probes and now - self._probes[0] >= self._policy.probe_seconds:
-            self._probes.popleft()
-        if len(self._probes) + self._probe_successes >= self._policy.half_open_permits:
+        if self._leased(now):
+            if not self._grants:
+                return False
+            self._grants -= 1
+        elif len(self._probes) + self._probe_successes >= self._policy.half_open_permits:
             return False
         self._probes.append(now)
         return True
 
-    def _count(self, *, failed: bool, slow: bool) -> None:
-        self._window.append((failed, slow))
-        self._failures += failed
-        self._slow += slow
-        if len(self._window) > self._policy.window_calls:
-            old_failed, old_slow = self._window.popleft()
-            self._failures -= old_failed
-            self._slow -= old_slow
-
-    def _open_when_bad(self) -> None:
-        calls = len(self._window)
-        if calls < self._policy.minimum_calls:
-            return
-        if self._failures >= self._policy.failure_rate * calls or self._slow >= self._policy.slow_rate * calls:
-            self._open()
+    def _count(self, *, success: bool, slow: bool) -> None:
+        if self._state is BreakerState.CLOSED:
+            self._window.add(failed=not success, slow=slow)
+            if (slow or not success) and self._window.is_bad:  # a good call is no reason to open, whatever came before it
+                self._open()
+        elif self._state is BreakerState.HALF_OPEN:
+            self._judge_probe(good=success and not slow)
 
     def _judge_probe(self, *, good: bool) -> None:
         if not good:
             self._open()
             return
-        if self._probes:
-            self._probes.popleft()
         self._probe_successes += 1
-        if self._probe_successes >= self._policy.half_open_permits:
-            self._opened_in_a_row = 0
-            self._enter(BreakerState.CLOSED)
+        if self._probe_successes >= (1 if self._leased(self._clock.monotonic()) else self._policy.half_open_permits):
+            self._streak = 0
+            self._enter(BreakerState.CLOSED, Cause.CALLS)
 
     def _open(self) -> None:
-        doublings = min(self._opened_in_a_row, 32)
-        longest = min(self._policy.open_seconds_cap, self._policy.open_seconds * 2**doublings)
+        longest = min(self._policy.open_seconds_cap, self._policy.open_seconds * 2 ** min(self._streak, 32))
         self._open_until = self._clock.monotonic() + longest * (1 - self._policy.jitter * self._roll())
-        self._opened_in_a_row += 1
+        self._streak += 1
         self._opened_times += 1
-        self._enter(BreakerState.OPEN)
+        self._demanded = True
+        self._enter(BreakerState.OPEN, Cause.CALLS)
 
     def _remaining(self, now: float) -> float:
         if self._state is BreakerState.FORCED_OPEN:
@@ -252,11 +304,3 @@ class Breaker:
         if self._state is BreakerState.OPEN:
             return max(0.0, self._open_until - now)
         return 0.0
-
-
-def counts_as_failure(error: BaseException) -> bool:
-    """Whether an error speaks against the target: it could not serve, or the error is not ours. A caller's mistake does not."""
-    if isinstance(error, GatewayError):
-        blamed = error.retryable or isinstance(error, (Unavailable, UpstreamTimeout, UpstreamInvalid))
-        return blamed and not isinstance(error, BreakerOpen)
-    return isinstance(error, Exception)

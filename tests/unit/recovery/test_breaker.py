@@ -1,5 +1,6 @@
 """The breaker: opens on rates, probes a little, is always readmitted, and an operator's word stands."""
 
+import itertools
 import threading
 
 import pytest
@@ -7,9 +8,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gateway.databases.errors import DatabaseAuthenticationFailed, DatabaseUnreachable, StatementInvalid
+from gateway.configuration.errors import ConfigurationUnavailable
+from gateway.databases.errors import (
+    DatabaseAuthenticationFailed,
+    DatabasePoolExhausted,
+    DatabaseReadOnly,
+    DatabaseTimeout,
+    DatabaseUnreachable,
+    StatementInvalid,
+)
+from gateway.errors import NotFound
+from gateway.executions.errors import AnswerUnexpected, ServiceOverloaded
+from gateway.outbound.errors import CallTimedOut, RequestInvalid, UpstreamUnreachable
 from gateway.recovery.breaker import Breaker, BreakerOpen, BreakerPolicy, BreakerState, Permit, counts_as_failure
+from gateway.recovery.breaker_model import Outcome
+from gateway.recovery.classify import classify
+from gateway.recovery.model import FaultType
 from gateway.recovery.registry import TARGET_LIMIT, BreakerNotFound, Breakers
+from gateway.recovery.targets import judge_of, refuse
 from tests.fakes.clock import FakeClock
 
 POLICY = BreakerPolicy(
@@ -115,16 +131,210 @@ def test_jitter_only_shortens() -> None:
     assert breaker.remaining_open_seconds() == pytest.approx(0.7)
 
 
-def test_a_probe_that_never_reports_gives_its_permit_back() -> None:
+def test_a_probe_that_is_slow_has_failed_before_it_ends() -> None:
     clock = FakeClock()
     breaker = breaker_with(clock)
     open_it(breaker)
     clock.advance(1.0)
-    breaker.permit(), breaker.permit()
-    clock.advance(POLICY.probe_seconds)
+    probe = breaker.permit()
+    clock.advance(POLICY.slow_seconds + 0.1)
+    assert breaker.state() is BreakerState.OPEN
+    clock.advance(2.0)
+    breaker.record(probe, success=False, duration_seconds=9)
     call(breaker)
     call(breaker)
     assert breaker.state() is BreakerState.CLOSED
+
+
+def test_a_probe_that_said_nothing_gives_its_place_back() -> None:
+    clock = FakeClock()
+    breaker = breaker_with(clock)
+    open_it(breaker)
+    clock.advance(1.0)
+    for _ in range(5):
+        breaker.forget(breaker.permit())
+    assert breaker.state() is BreakerState.HALF_OPEN
+
+
+def test_a_good_health_probe_readmits_an_open_target_without_traffic() -> None:
+    breaker = breaker_with(FakeClock())
+    open_it(breaker)
+    breaker.observe(success=False, duration_seconds=0.1)
+    breaker.observe(success=True, duration_seconds=5.0)
+    assert breaker.state() is BreakerState.OPEN
+    breaker.observe(success=True, duration_seconds=0.1)
+    assert breaker.state() is BreakerState.HALF_OPEN
+    breaker.observe(success=True, duration_seconds=0.1)
+    assert breaker.state() is BreakerState.CLOSED
+
+
+def test_bad_health_probes_open_it_and_count_nothing_against_an_operators_word() -> None:
+    breaker = breaker_with(FakeClock())
+    for _ in range(POLICY.minimum_calls):
+        breaker.observe(success=False, duration_seconds=0.1)
+    assert breaker.state() is BreakerState.OPEN
+    breaker.force_open()
+    breaker.observe(success=True, duration_seconds=0.1)
+    assert breaker.state() is BreakerState.FORCED_OPEN
+
+
+def test_with_leases_a_probe_needs_a_grant_and_one_that_succeeds_closes() -> None:
+    clock = FakeClock()
+    breaker = breaker_with(clock)
+    open_it(breaker)
+    clock.advance(1.0)
+    breaker.lease_probes(2.0)
+    assert breaker.wants_probe()
+    with pytest.raises(BreakerOpen):
+        breaker.permit()
+    breaker.grant_probe()
+    assert not breaker.wants_probe()
+    probe = breaker.permit()
+    with pytest.raises(BreakerOpen):
+        breaker.permit()
+    breaker.record(probe, success=True, duration_seconds=0.1)
+    assert breaker.state() is BreakerState.CLOSED
+
+
+def test_only_a_process_that_was_asked_wants_a_probe() -> None:
+    clock = FakeClock()
+    breaker = breaker_with(clock)
+    breaker.adopt(BreakerState.OPEN, remaining_seconds=1.0, streak=1)
+    clock.advance(1.0)
+    breaker.lease_probes(2.0)
+    assert not breaker.wants_probe()
+    with pytest.raises(BreakerOpen):
+        breaker.permit()
+    assert breaker.wants_probe()
+
+
+@pytest.mark.parametrize(("lease", "wait"), [(1.0, 1.0), (1000.0, POLICY.idle_seconds)])
+def test_without_the_one_who_grants_or_when_calls_are_rare_it_probes_by_itself(lease: float, wait: float) -> None:
+    clock = FakeClock()
+    breaker = breaker_with(clock)
+    open_it(breaker)
+    clock.advance(1.0)
+    breaker.lease_probes(lease)
+    with pytest.raises(BreakerOpen):
+        breaker.permit()
+    clock.advance(wait)
+    call(breaker)
+    call(breaker)
+    assert breaker.state() is BreakerState.CLOSED
+
+
+def test_what_others_saw_is_adopted() -> None:
+    clock = FakeClock()
+    breaker = breaker_with(clock)
+    breaker.adopt(BreakerState.OPEN, remaining_seconds=3.0, streak=4)
+    assert breaker.remaining_open_seconds() == pytest.approx(3)
+    clock.advance(3.0)
+    call(breaker, success=False)
+    assert breaker.remaining_open_seconds() == pytest.approx(8)
+    breaker.adopt(BreakerState.CLOSED)
+    call(breaker)
+    breaker.adopt(BreakerState.OPEN)
+    assert breaker.state() is BreakerState.HALF_OPEN
+
+
+def test_a_guard_inside_a_guard_is_the_same_call() -> None:
+    breaker = breaker_with(FakeClock())
+    with breaker.guard(), breaker.guard():
+        pass
+    with pytest.raises(DatabaseUnreachable), breaker.guard(), breaker.guard():
+        raise DatabaseUnreachable("clickhouse", "x")
+    assert breaker.snapshot().calls == 2
+
+
+def test_a_guard_may_be_timed_by_a_stopwatch_of_its_own() -> None:
+    clock = FakeClock()
+    breaker = breaker_with(clock)
+    for _ in range(POLICY.minimum_calls):
+        with breaker.guard(stopwatch=lambda: 0.0):
+            clock.advance(100)
+    assert breaker.state() is BreakerState.CLOSED
+
+
+def test_listeners_hear_every_change_and_cannot_harm() -> None:
+    clock = FakeClock()
+    breakers = Breakers(clock, POLICY, roll=lambda: 0.0)
+    heard: list[tuple[str, str, str]] = []
+
+    def broken(*_: object) -> None:
+        raise ValueError
+
+    breakers.listen(broken)
+    breakers.listen(lambda target, old, new, at: heard.append((target, old.value, new.value)))
+    breaker = breakers.of("database:clickhouse")
+    open_it(breaker)
+    clock.advance(1.0)
+    call(breaker)
+    call(breaker)
+    changes = ["closed", "open", "half_open", "closed"]
+    assert heard == [("database:clickhouse", old, new) for old, new in itertools.pairwise(changes)]
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds", "outcome"),
+    [
+        (DatabaseUnreachable("postgres", "x"), 0.1, Outcome.FAILURE),
+        (DatabaseUnreachable("redis", "another one"), 0.1, Outcome.SUCCESS),
+        (DatabaseTimeout("postgres", "x"), 2.0, Outcome.FAILURE),
+        (DatabaseTimeout("postgres", "x", vendor_code="57014"), 2.0, Outcome.FAILURE),
+        (DatabaseReadOnly("postgres", "x"), 0.1, Outcome.SUCCESS),
+        (DatabasePoolExhausted("postgres", "x"), 2.0, Outcome.NOTHING),
+        (StatementInvalid("postgres", "x"), 0.1, Outcome.SUCCESS),
+        (NotFound("x"), 0.1, Outcome.SUCCESS),
+        (KeyboardInterrupt(), 0.1, Outcome.NOTHING),
+    ],
+)
+def test_only_failing_infrastructure_speaks_against_a_database(error: BaseException, seconds: float, outcome: Outcome) -> None:
+    assert judge_of("database:postgres").of_error(error, seconds) is outcome
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds", "outcome"),
+    [
+        (DatabaseTimeout("postgres", "x"), 2.0, Outcome.FAILURE),
+        (DatabaseTimeout("postgres", "x"), 0.1, Outcome.NOTHING),
+        (DatabaseTimeout("postgres", "x", vendor_code="57014"), 2.0, Outcome.SUCCESS),
+        (DatabaseUnreachable("postgres", "x"), 0.1, Outcome.FAILURE),
+    ],
+)
+def test_a_callers_own_slow_statement_does_not(error: BaseException, seconds: float, outcome: Outcome) -> None:
+    judge = judge_of("database:postgres", callers_own=True)
+    assert judge.of_error(error, seconds) is outcome
+    assert not judge.by_time
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds", "outcome"),
+    [
+        (UpstreamUnreachable("x", sent=False), 0.1, Outcome.FAILURE),
+        (CallTimedOut("x", sent=True), 2.0, Outcome.FAILURE),
+        (CallTimedOut("x", sent=True), 0.05, Outcome.NOTHING),
+        (ServiceOverloaded("x", service="prices", status=503), 0.1, Outcome.FAILURE),
+        (ServiceOverloaded("x", service="prices", status=429), 0.1, Outcome.SUCCESS),
+        (AnswerUnexpected("x", service="prices", status=500), 0.1, Outcome.FAILURE),
+        (AnswerUnexpected("x", service="prices", status=404), 0.1, Outcome.SUCCESS),
+        (ConfigurationUnavailable("x"), 0.1, Outcome.FAILURE),
+        (ConfigurationUnavailable("x", status=503), 0.1, Outcome.FAILURE),
+        (ConfigurationUnavailable("x", status=429), 0.1, Outcome.SUCCESS),
+        (RequestInvalid("x"), 0.1, Outcome.SUCCESS),
+        (ValueError(), 0.1, Outcome.NOTHING),
+    ],
+)
+def test_a_service_is_judged_by_what_it_can_help(error: BaseException, seconds: float, outcome: Outcome) -> None:
+    assert judge_of("service:prices").of_error(error, seconds) is outcome
+
+
+def test_a_database_that_is_not_called_fails_as_one_that_cannot_be_reached() -> None:
+    with pytest.raises(DatabaseUnreachable) as refused:
+        raise refuse("database:postgres", 2.5)
+    assert isinstance(refused.value, BreakerOpen)
+    assert (refused.value.database, refused.value.retry_after_seconds) == ("postgres", 2.5)
+    fault = classify(refused.value)
+    assert (fault.type, fault.target, fault.retryable) == (FaultType.DATABASE_CONNECTION, "database:postgres", True)
 
 
 def test_a_report_from_before_the_last_change_says_nothing() -> None:
@@ -239,7 +449,9 @@ class BreakerMachine(RuleBasedStateMachine):
             assert len(self.breaker._probes) <= POLICY.half_open_permits
 
     def teardown(self) -> None:
-        self.clock.advance(POLICY.open_seconds_cap + POLICY.probe_seconds)
+        self.clock.advance(POLICY.open_seconds_cap)
+        self.breaker.state()  # a probe that never ended has failed
+        self.clock.advance(POLICY.open_seconds_cap)
         for _ in range(POLICY.half_open_permits):
             call(self.breaker)
         assert self.breaker.state() is BreakerState.CLOSED
