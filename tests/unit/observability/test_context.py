@@ -7,7 +7,7 @@ import pytest
 from gateway.observability.context import accept_request_id, current_request_id, request_context
 
 
-@pytest.mark.parametrize("good", ["a", "A-1_b.c", "x" * 128, str(uuid.uuid4())])
+@pytest.mark.parametrize("good", ["a", "A-1_b.c", "x" * 128, "6d3ee7ec-6050-4619-bc03-fe48cde1b457"])
 def test_a_well_formed_id_is_kept(good: str) -> None:
     assert accept_request_id(good) == good
 
