@@ -70,7 +70,7 @@ def _moment(value: dt.date | dt.time | dt.timedelta) -> str:
 
 
 def _decimal(value: Decimal) -> str:
-    return str(value) if value.is_finite() else str(_float(float(value)))
+    return "NaN" if value.is_nan() else str(value)  # an infinity's own words are ours
 
 
 # The first kind that fits: bool stands before int, datetime is a date.

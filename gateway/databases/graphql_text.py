@@ -11,6 +11,7 @@ from gateway.databases.model import DatabaseName
 
 READING_FIELDS = frozenset({"Get", "Aggregate", "Explore"})
 MAX_DEPTH = 64
+MAX_TOKENS = 200_000
 _TOKEN = re.compile(
     r'"""(?:[^"\\]|\\.|"(?!""))*"""|"(?:[^"\\\n]|\\.)*"'  # texts
     r"|(?P<gap>[\s,\ufeff]+|\#[^\n\r]*)"
@@ -51,13 +52,16 @@ def refuse_all_but_reading(database: DatabaseName, statement: str) -> None:
 
 def _words(database: DatabaseName, statement: str) -> Iterator[str]:
     position = 0
-    while position < len(statement):
+    for _ in range(MAX_TOKENS):
+        if position == len(statement):
+            return
         match = _TOKEN.match(statement, position)
         if match is None:
             raise StatementRefused(database, f"The statement does not read as GraphQL at character {position}")
         position = match.end()
         if match.lastgroup != "gap":
             yield match.group()
+    raise StatementRefused(database, f"The statement has more than {MAX_TOKENS} words and signs")
 
 
 def _refuse_other_operations(database: DatabaseName, words: list[str]) -> int:
