@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from config.databases import ArangoSettings
 from gateway.databases.errors import DatabaseDisabled
+from gateway.databases.guarding import Guard, unguarded
 from gateway.databases.model import DatabaseName, Ping, PoolStats, ResultSet, Role
 from gateway.databases.process_local import ProcessLocal
 
@@ -23,8 +24,10 @@ class ArangoDB:
     engine = "ArangoDB"
     role = Role.GRAPH
 
-    def __init__(self, settings: ArangoSettings) -> None:
+    def __init__(self, settings: ArangoSettings, guard: Guard = unguarded) -> None:
+        """`guard`: entered around every block of commands."""
         self._settings = settings
+        self._guard = guard
         self._driver: ProcessLocal[Driver] = ProcessLocal(self._build_driver)
 
     @property
@@ -54,7 +57,7 @@ class ArangoDB:
         Raises:
             DatabaseError: any of its subclasses, never a vendor exception.
         """
-        with self._driver.get().database(timeout_seconds or self._settings.timeout_seconds) as database:
+        with self._guard(self.name), self._driver.get().database(timeout_seconds or self._settings.timeout_seconds) as database:
             yield database
 
     def pool_stats(self) -> PoolStats:

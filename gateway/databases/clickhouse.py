@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from config.databases import ClickHouseSettings
 from gateway.databases.clickhouse_statement import read_only_statement
 from gateway.databases.errors import DatabaseDisabled
+from gateway.databases.guarding import Guard, unguarded
 from gateway.databases.model import DatabaseName, Ping, PoolStats, ResultSet, Role
 from gateway.databases.process_local import ProcessLocal
 
@@ -24,8 +25,10 @@ class ClickHouse:
     engine = "ClickHouse"
     role = Role.ANALYTICS
 
-    def __init__(self, settings: ClickHouseSettings) -> None:
+    def __init__(self, settings: ClickHouseSettings, guard: Guard = unguarded) -> None:
+        """`guard`: entered around every block of commands."""
         self._settings = settings
+        self._guard = guard
         self._driver: ProcessLocal[Driver] = ProcessLocal(self._build_driver)
 
     @property
@@ -57,7 +60,7 @@ class ClickHouse:
         Raises:
             DatabaseError: any of its subclasses, never a vendor exception.
         """
-        with self._driver.get().connection(timeout_seconds or self._settings.timeout_seconds) as client:
+        with self._guard(self.name), self._driver.get().connection(timeout_seconds or self._settings.timeout_seconds) as client:
             yield client
 
     def pool_stats(self) -> PoolStats:

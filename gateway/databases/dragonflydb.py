@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from config.databases import DragonflySettings
+from gateway.databases.guarding import Guard, unguarded
 from gateway.databases.model import DatabaseName, Role
 from gateway.databases.redis_protocol import RedisProtocol
 
@@ -15,5 +16,5 @@ class DragonflyDB(RedisProtocol):
     role = Role.CACHE
     version_fields: ClassVar[tuple[str, ...]] = ("dragonfly_version", "redis_version")
 
-    def __init__(self, settings: DragonflySettings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: DragonflySettings, guard: Guard = unguarded) -> None:
+        super().__init__(settings, guard)

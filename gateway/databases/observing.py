@@ -32,6 +32,14 @@ class Look:
     usable: bool = False
 
 
+OnLook = Callable[[DatabaseName, Look], None]
+READMITTING = frozenset({"open", "half_open"})  # states of a breaker that a good look helps to end
+
+
+def nobody_listens(_name: DatabaseName, _look: Look) -> None:
+    """Where nobody wants to hear of looks."""
+
+
 def no_breaker(_name: str) -> str:
     """The state of a breaker where there is none."""
     return "disabled"

@@ -11,7 +11,18 @@ from config.databases import PollerSettings
 from gateway.background import BackgroundLoop
 from gateway.clock import Clock
 from gateway.databases.model import DatabaseName, DatabaseStatus
-from gateway.databases.observing import NO_ANSWER, NOT_CHECKED_YET, BreakerState, Look, describe, look_at, no_breaker
+from gateway.databases.observing import (
+    NO_ANSWER,
+    NOT_CHECKED_YET,
+    READMITTING,
+    BreakerState,
+    Look,
+    OnLook,
+    describe,
+    look_at,
+    no_breaker,
+    nobody_listens,
+)
 from gateway.databases.ports import Database
 
 log = structlog.get_logger(__name__)
@@ -36,12 +47,19 @@ class Poller:
     """
 
     def __init__(
-        self, databases: Iterable[Database], settings: PollerSettings, clock: Clock, breaker_state: BreakerState = no_breaker
+        self,
+        databases: Iterable[Database],
+        settings: PollerSettings,
+        clock: Clock,
+        breaker_state: BreakerState = no_breaker,
+        on_look: OnLook = nobody_listens,
     ) -> None:
+        """`on_look`: told each finished look. A database whose breaker is not closed yet is looked at as often as one that is down."""
         self._databases = list(databases)
         self._settings = settings
         self._clock = clock
         self._breaker_state = breaker_state
+        self._on_look = on_look
         self._loops: list[BackgroundLoop] = []
         self._pid: int | None = None
         self._watches = self._new_watches()
@@ -104,7 +122,9 @@ class Poller:
         self._log_change(watch, look)
         watch.look = look
         watch.seen.set()
-        return self._settings.interval_seconds if look.error is None else self._settings.down_interval_seconds
+        self._on_look(name, look)
+        calm = look.error is None and self._breaker_state(name) not in READMITTING
+        return self._settings.interval_seconds if calm else self._settings.down_interval_seconds
 
     def _new_watches(self) -> dict[DatabaseName, _Watch]:
         unseen = Look(self._clock.now(), NOT_CHECKED_YET)

@@ -7,6 +7,7 @@ from gateway.databases.arangodb import ArangoDB
 from gateway.databases.clickhouse import ClickHouse
 from gateway.databases.dragonflydb import DragonflyDB
 from gateway.databases.errors import DatabaseDisabled, DatabaseNotFound
+from gateway.databases.guarding import Guard, unguarded
 from gateway.databases.model import DatabaseName
 from gateway.databases.ports import Database
 from gateway.databases.postgres import Postgres
@@ -27,13 +28,14 @@ ENABLED_BY: Mapping[DatabaseName, str] = {
 class Databases:
     """All six, configured or not, in the order of design.md. Opens nothing by itself."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.postgres = Postgres(settings.postgres)
-        self.dragonflydb = DragonflyDB(settings.dragonfly)
-        self.clickhouse = ClickHouse(settings.clickhouse)
-        self.weaviate = Weaviate(settings.weaviate)
-        self.arangodb = ArangoDB(settings.arango)
-        self.redis = Redis(settings.redis)
+    def __init__(self, settings: Settings, guard: Guard = unguarded) -> None:
+        """`guard`: entered around every call of the house to any of them."""
+        self.postgres = Postgres(settings.postgres, guard)
+        self.dragonflydb = DragonflyDB(settings.dragonfly, guard)
+        self.clickhouse = ClickHouse(settings.clickhouse, guard)
+        self.weaviate = Weaviate(settings.weaviate, guard)
+        self.arangodb = ArangoDB(settings.arango, guard)
+        self.redis = Redis(settings.redis, guard)
         six: tuple[Database, ...] = (self.postgres, self.dragonflydb, self.clickhouse, self.weaviate, self.arangodb, self.redis)
         self._by_name: dict[str, Database] = {database.name: database for database in six}
 

@@ -14,6 +14,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from config.databases import PostgresSettings
 from gateway.databases import postgres_waiting
 from gateway.databases.errors import DatabaseDisabled, DatabaseReadOnly, StatementInvalid
+from gateway.databases.guarding import Guard, unguarded
 from gateway.databases.model import DatabaseName, Ping, PoolStats, ResultSet, Role
 from gateway.databases.postgres_errors import translated
 from gateway.databases.postgres_reading import IN_NO_CURSOR, read, readable_statement, refused_write
@@ -40,8 +41,10 @@ class Postgres:
     engine = "PostgreSQL"
     role = Role.TRANSACTIONAL
 
-    def __init__(self, settings: PostgresSettings) -> None:
+    def __init__(self, settings: PostgresSettings, guard: Guard = unguarded) -> None:
+        """`guard`: entered around every transaction."""
         self._settings = settings
+        self._guard = guard
         self._engine = ProcessLocal(lambda: build_engine(settings))
 
     @property
@@ -58,7 +61,12 @@ class Postgres:
             DatabaseError: any of its subclasses, never a vendor exception. Errors of our own pass unchanged.
         """
         limit = statement_timeout_seconds or self._settings.statement_timeout_seconds
-        with postgres_waiting.at_most(limit + GRACE_SECONDS), translated(), self.sqlalchemy_engine().begin() as connection:
+        with (
+            self._guard(self.name, postgres_waiting.waited_seconds),
+            postgres_waiting.at_most(limit + GRACE_SECONDS),
+            translated(),
+            self.sqlalchemy_engine().begin() as connection,
+        ):
             if statement_timeout_seconds is not None:
                 connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(limit * 1000)}")
             yield connection

@@ -56,7 +56,20 @@ def at_most(wait_seconds: float) -> Iterator[None]:
         _thread.wait_seconds = before
 
 
+def waited_seconds() -> float:
+    """How long this thread has waited for PostgreSQL in all. The difference of two readings is the time of what lies between."""
+    return getattr(_thread, "waited_seconds", 0.0)
+
+
 def _wait(connection: Any) -> None:
+    began = time.monotonic()
+    try:
+        _wait_bounded(connection)
+    finally:
+        _thread.waited_seconds = waited_seconds() + time.monotonic() - began
+
+
+def _wait_bounded(connection: Any) -> None:
     if not isinstance(connection, BoundedConnection):
         extras.wait_select(connection)
         return

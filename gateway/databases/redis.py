@@ -1,6 +1,7 @@
 """Redis: the optional legacy cache, and the first fallback of DragonflyDB."""
 
 from config.databases import RedisSettings
+from gateway.databases.guarding import Guard, unguarded
 from gateway.databases.model import DatabaseName, Role
 from gateway.databases.redis_protocol import RedisProtocol
 
@@ -12,5 +13,5 @@ class Redis(RedisProtocol):
     engine = "Redis"
     role = Role.LEGACY_CACHE
 
-    def __init__(self, settings: RedisSettings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: RedisSettings, guard: Guard = unguarded) -> None:
+        super().__init__(settings, guard)

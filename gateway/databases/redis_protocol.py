@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from config.databases import DragonflySettings, RedisSettings
 from gateway.databases.errors import DatabaseDisabled
+from gateway.databases.guarding import Guard, unguarded
 from gateway.databases.limits import MAX_ANSWER_BYTES
 from gateway.databases.model import DatabaseName, Ping, PoolStats, ResultSet, Role
 from gateway.databases.process_local import ProcessLocal
@@ -28,8 +29,10 @@ class RedisProtocol:
     role: Role
     version_fields: ClassVar[tuple[str, ...]] = ("redis_version",)
 
-    def __init__(self, settings: DragonflySettings | RedisSettings) -> None:
+    def __init__(self, settings: DragonflySettings | RedisSettings, guard: Guard = unguarded) -> None:
+        """`guard`: entered around every block of commands."""
         self._settings = settings
+        self._guard = guard
         self._driver: ProcessLocal[Driver] = ProcessLocal(self._build_driver)
 
     @property
@@ -60,6 +63,12 @@ class RedisProtocol:
         Raises:
             DatabaseError: any of its subclasses, never a vendor exception.
         """
+        with self._guard(self.name), self.unguarded_commands() as client:
+            yield client
+
+    @contextmanager
+    def unguarded_commands(self) -> "Iterator[redis.Redis]":
+        """The same past the guard, for the one in the background who shares the guards themselves."""
         driver = self._driver.get()
         with driver.translated():
             yield driver.client

@@ -1,7 +1,6 @@
 """One read of one database, for a caller outside: bounded before it is sent, in JSON's own types when it comes back."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,13 +9,16 @@ import structlog
 from gateway.clock import Clock
 from gateway.databases import limits
 from gateway.databases.encoding import to_json
-from gateway.databases.model import DatabaseName
+from gateway.databases.model import DatabaseName, ResultSet
 from gateway.databases.ports import Database
 from gateway.errors import FieldError, InvalidInput
 
 log = structlog.get_logger(__name__)
 
-Guard = Callable[[DatabaseName], AbstractContextManager[Any]]
+Read = Callable[[float], ResultSet]
+"""One read, given the seconds that are left for it."""
+Recover = Callable[[DatabaseName, Read, float], ResultSet]
+"""Runs a read within so many seconds, again when that helps. Raises a DatabaseError without running it while the database is given up."""
 
 
 class ByName(Protocol):
@@ -41,18 +43,18 @@ class QueryAnswer:
         return len(self.rows)
 
 
-def unguarded(_name: DatabaseName) -> AbstractContextManager[Any]:
-    """Where no breaker is wired."""
-    return nullcontext()
+def once(_name: DatabaseName, read: Read, timeout_seconds: float) -> ResultSet:
+    """Where nothing is wired: one try."""
+    return read(timeout_seconds)
 
 
 class QueryService:
-    """Runs reads. `guard` is entered around each call: a breaker raises there instead of letting the call through."""
+    """Runs reads. `recover` stands around each: a breaker refuses there, and a read that failed for no reason of its own is tried again."""
 
-    def __init__(self, databases: ByName, clock: Clock, guard: Guard = unguarded) -> None:
+    def __init__(self, databases: ByName, clock: Clock, recover: Recover = once) -> None:
         self._databases = databases
         self._clock = clock
-        self._guard = guard
+        self._recover = recover
 
     def run(
         self,
@@ -78,8 +80,9 @@ class QueryService:
         if errors:
             raise InvalidInput("The query is outside its bounds", errors)
         started = self._clock.monotonic()
-        with self._guard(database.name):
-            result = database.query(statement, given, timeout_seconds=timeout / 1000, max_rows=rows)
+        result = self._recover(
+            database.name, lambda left: database.query(statement, given, timeout_seconds=left, max_rows=rows), timeout / 1000
+        )
         elapsed_ms = (self._clock.monotonic() - started) * 1000
         log.info(
             "database_read", database=database.name, rows=len(result.rows), truncated=result.truncated, elapsed_ms=round(elapsed_ms, 1)

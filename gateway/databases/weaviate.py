@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from config.databases import WeaviateSettings
 from gateway.databases.errors import DatabaseDisabled
 from gateway.databases.graphql_text import refuse_all_but_reading
+from gateway.databases.guarding import Guard, unguarded
 from gateway.databases.model import DatabaseName, Ping, PoolStats, ResultSet, Role
 from gateway.databases.process_local import ProcessLocal
 
@@ -25,8 +26,10 @@ class Weaviate:
     engine = "Weaviate"
     role = Role.VECTOR
 
-    def __init__(self, settings: WeaviateSettings) -> None:
+    def __init__(self, settings: WeaviateSettings, guard: Guard = unguarded) -> None:
+        """`guard`: entered around every block of commands."""
         self._settings = settings
+        self._guard = guard
         self._driver: ProcessLocal[Driver] = ProcessLocal(self._build_driver)
 
     @property
@@ -56,7 +59,7 @@ class Weaviate:
         Raises:
             DatabaseError: any of its subclasses, never a vendor exception.
         """
-        with self._driver.get().client(timeout_seconds or self._settings.timeout_seconds) as client:
+        with self._guard(self.name), self._driver.get().client(timeout_seconds or self._settings.timeout_seconds) as client:
             yield client
 
     def pool_stats(self) -> PoolStats:

@@ -57,6 +57,12 @@ class RetryBudget:
             self._tokens -= cost
             return True
 
+    def balance(self) -> float:
+        """Tokens that are there now."""
+        with self._lock:
+            self._accrue()
+            return self._tokens
+
     def _cost(self, timeout: bool) -> float:
         return self._policy.timeout_cost if timeout else 1.0
 

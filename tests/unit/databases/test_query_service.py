@@ -1,6 +1,5 @@
 """The bounds of one read, and how its answer comes back."""
 
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from gateway.databases.errors import DatabaseDisabled, DatabaseNotFound, Databas
 from gateway.databases.limits import MAX_PARAMETERS, MAX_STATEMENT_BYTES
 from gateway.databases.model import DatabaseName, ResultSet
 from gateway.databases.pool import Databases
-from gateway.databases.service import QueryService
+from gateway.databases.service import QueryService, Read
 from gateway.errors import InvalidInput, Unavailable
 from tests.fakes.clock import FakeClock
 from tests.fakes.databases import FakeDatabase
@@ -85,11 +84,18 @@ def test_the_largest_allowed_is_run(service: QueryService, database: FakeDatabas
     assert len(database.queries) == 1
 
 
-def test_a_guard_stands_around_the_call(database: FakeDatabase) -> None:
-    @contextmanager
-    def shut(name: DatabaseName) -> Any:
+def test_who_recovers_decides_whether_and_how_often_it_is_read(database: FakeDatabase) -> None:
+    def twice(name: DatabaseName, read: Read, timeout_seconds: float) -> ResultSet:
+        read(timeout_seconds)
+        return read(timeout_seconds / 2)
+
+    QueryService(OneDatabase(database), FakeClock(), twice).run("clickhouse", "SELECT 1")
+    assert len(database.queries) == 2
+
+
+def test_a_database_that_was_given_up_is_not_read(database: FakeDatabase) -> None:
+    def shut(name: DatabaseName, read: Read, timeout_seconds: float) -> ResultSet:
         raise Unavailable(f"{name} is not called for a moment")
-        yield
 
     with pytest.raises(Unavailable):
         QueryService(OneDatabase(database), FakeClock(), shut).run("clickhouse", "SELECT 1")
