@@ -20,7 +20,7 @@ from gateway.clock import Clock
 from gateway.databases.errors import DatabaseError
 from gateway.databases.pool import Databases
 from gateway.databases.process_local import ProcessLocal
-from gateway.errors import GatewayError, UpstreamTimeout
+from gateway.errors import GatewayError, Unavailable, UpstreamTimeout
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -148,7 +148,7 @@ class Cache:
         try:
             link.forget_remembered()
             answer = call(link.backend)
-        except DatabaseError as error:
+        except (DatabaseError, Unavailable) as error:  # an open breaker is Unavailable without a call
             if link.failed():
                 log.warning("cache_backend_failed", backend=link.backend.name, error=type(error).__name__)
             return None

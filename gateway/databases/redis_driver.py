@@ -28,6 +28,7 @@ from gateway.databases.errors import (
 )
 from gateway.databases.model import DatabaseName, PoolStats, ResultSet
 from gateway.databases.redis_replies import Reply, ReplyBroken, ReplyReader, ReplyTooLarge, ReplyTooLate, ServerError
+from gateway.databases.redis_waiting import BoundedParser
 
 INFO_BYTES = 256 * 1024
 
@@ -72,6 +73,7 @@ class Driver:
             socket_timeout=timeout_seconds,
             socket_connect_timeout=timeout_seconds,
             socket_keepalive=True,
+            parser_class=BoundedParser,
             retry=Retry(NoBackoff(), 0),
             protocol=3,
             driver_info=None,

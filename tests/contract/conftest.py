@@ -9,13 +9,25 @@ from tests.fakes.clickhouse_server import ClickHouseServer, program
 
 
 @pytest.fixture(scope="session")
-def clickhouse_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The variables of a real clickhouse-server of this run's own."""
+def clickhouse_environment(clickhouse_server: ClickHouseServer) -> dict[str, str]:
+    """The variables that lead to it."""
+    return clickhouse_server.environment
+
+
+@pytest.fixture(scope="session")
+def clickhouse_server_http_port(clickhouse_server: ClickHouseServer) -> int:
+    """Its other port, which the driver does not speak to."""
+    return clickhouse_server.http_port
+
+
+@pytest.fixture(scope="session")
+def clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseServer]:
+    """A real clickhouse-server of this run's own."""
     if program() is None:
         pytest.skip("needs clickhouse-server: apt-get install clickhouse-server")
     server = ClickHouseServer(tmp_path_factory.mktemp("clickhouse"))
     server.start()
-    yield server.environment
+    yield server
     server.stop()
 
 

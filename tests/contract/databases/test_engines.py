@@ -1,0 +1,233 @@
+"""What one engine does that the others have no counterpart for."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from config.settings import Settings
+from gateway.databases.errors import (
+    AnswerTooLarge,
+    DatabasePoolExhausted,
+    DatabaseTimeout,
+    DatabaseUnreachable,
+    StatementConflict,
+    StatementInvalid,
+    StatementRefused,
+)
+from gateway.databases.limits import MAX_PARAMETERS
+from gateway.databases.pool import Databases
+from tests.doubles.arangodb import running_arangodb
+from tests.servers.subjects import MAKERS, Subject
+
+
+@contextmanager
+def databases(**environment: str) -> Iterator[Databases]:
+    made = Databases(Settings.from_environment(environment))
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@contextmanager
+def subject_of(name: str, request: pytest.FixtureRequest) -> Iterator[Subject]:
+    with ExitStack() as stack:
+        yield MAKERS[name](request, stack)
+
+
+@pytest.fixture
+def dripping() -> Iterator[int]:
+    """The port of a server that sends one byte every 50 ms, for ever."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    stop = threading.Event()
+
+    def serve() -> None:
+        while not stop.is_set():
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=drip, args=(client,), daemon=True).start()
+
+    def drip(client: socket.socket) -> None:
+        with client:
+            while not stop.wait(0.05):
+                try:
+                    client.sendall(b"*")
+                except OSError:
+                    return
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield listener.getsockname()[1]
+    stop.set()
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join(5)
+
+
+def test_clickhouses_http_port_in_place_of_the_native_one_gets_a_clear_line(clickhouse_server_http_port: int) -> None:
+    environment = {"CLICKHOUSE_HOST": "127.0.0.1", "CLICKHOUSE_NATIVE_PORT": str(clickhouse_server_http_port)}
+    with databases(**environment) as made, pytest.raises(DatabaseUnreachable, match="CLICKHOUSE_NATIVE_PORT leads to an HTTP server"):
+        made.clickhouse.ping(0.5)
+
+
+@pytest.mark.parametrize("name", ["clickhouse", "arangodb", "redis"])
+def test_a_server_that_drips_for_ever_is_given_up(dripping: int, name: str) -> None:
+    environment = {
+        "clickhouse": {"CLICKHOUSE_HOST": "127.0.0.1", "CLICKHOUSE_NATIVE_PORT": str(dripping)},
+        "arangodb": {"ARANGO_URL": f"http://127.0.0.1:{dripping}"},
+        "redis": {"REDIS_URL": f"redis://127.0.0.1:{dripping}/0", "REDIS_TIMEOUT_SECONDS": "0.5"},
+    }[name]
+    with databases(**environment) as made:
+        started = time.monotonic()
+        with pytest.raises(DatabaseUnreachable):
+            made.get(name).ping(0.5)
+        assert time.monotonic() - started < 3
+
+
+def test_a_redis_value_larger_than_the_cap_is_refused_and_the_connection_not_reused_in_its_middle(redis_url: str) -> None:
+    with databases(REDIS_URL=redis_url) as made:
+        with made.redis.commands() as client:
+            client.set("large", b"x" * 9_000_000)
+            client.rpush("wide", *[b"y" * 1_000_000] * 20)
+        with pytest.raises(AnswerTooLarge):
+            made.redis.query("GET large", {}, timeout_seconds=5, max_rows=1)
+        wide = made.redis.query("LRANGE wide 0 -1", {}, timeout_seconds=5, max_rows=100)
+        assert wide.truncated
+        assert 1 <= len(wide.rows) < 9
+        assert made.redis.query("STRLEN large", {}, timeout_seconds=5, max_rows=1).rows == ((9_000_000,),)
+
+
+def test_redis_hashes_are_pairs(redis_url: str) -> None:
+    with databases(REDIS_URL=redis_url) as made:
+        with made.redis.commands() as client:
+            client.hset("h", mapping={"a": "1", "b": "2"})
+        result = made.redis.query("HGETALL h", {}, timeout_seconds=5, max_rows=1)
+        assert (result.columns, result.rows, result.truncated) == (("key", "value"), ((b"a", b"1"),), True)
+        assert made.redis.query("GET nothing", {}, timeout_seconds=5, max_rows=1).rows == ((None,),)
+
+
+def test_wide_rows_of_postgres_are_cut_by_bytes(postgres_url: str) -> None:
+    with databases(DATABASE_URL=postgres_url) as made:
+        result = made.postgres.query("SELECT repeat('x', 1000000) FROM generate_series(1, 100)", {}, timeout_seconds=20, max_rows=100)
+        assert result.truncated
+        assert 1 <= len(result.rows) <= 8
+        with pytest.raises(AnswerTooLarge):
+            made.postgres.query("SELECT repeat('x', 9000000)", {}, timeout_seconds=20, max_rows=1)
+
+
+def test_ten_thousand_parameters_are_bound_in_postgres(postgres_url: str) -> None:
+    names = [f"p{number}" for number in range(MAX_PARAMETERS)]
+    statement = "SELECT count(*) FROM (VALUES " + ", ".join(f"(:{name})" for name in names) + ") AS v"
+    with databases(DATABASE_URL=postgres_url) as made:
+        result = made.postgres.query(statement, dict.fromkeys(names, 1), timeout_seconds=20, max_rows=1)
+    assert result.rows == ((MAX_PARAMETERS,),)
+
+
+@pytest.mark.parametrize("value", ["nul \0", ["nul \0"], {"a": "nul \0"}])
+def test_postgres_holds_no_nul_in_a_text(postgres_url: str, value: object) -> None:
+    with databases(DATABASE_URL=postgres_url) as made, pytest.raises(StatementInvalid):
+        made.postgres.query("SELECT :v", {"v": value}, timeout_seconds=5, max_rows=1)
+
+
+def test_a_read_of_postgres_leaves_nothing_in_the_session(postgres_url: str) -> None:
+    with databases(DATABASE_URL=postgres_url, POSTGRES_POOL_SIZE="1") as made:
+        made.postgres.query("SELECT 1", {}, timeout_seconds=1, max_rows=1)
+        with made.postgres.transaction() as connection:
+            assert connection.exec_driver_sql("SHOW statement_timeout").scalar_one() == "5s"
+            assert connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "off"
+            assert connection.exec_driver_sql("SELECT current_user = session_user").scalar_one() is True
+
+
+def test_a_superusers_read_runs_without_its_powers(postgres_server: object, postgres_url: str) -> None:
+    with databases(DATABASE_URL=postgres_url) as made:
+        with made.postgres.transaction() as connection:
+            superuser = connection.exec_driver_sql("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").scalar_one()
+        if not superuser:
+            pytest.skip("the embedded PostgreSQL's user is no superuser")
+        result = made.postgres.query("SELECT current_user", {}, timeout_seconds=5, max_rows=1)
+        assert result.rows == (("pg_read_all_data",),)
+
+
+def test_a_transaction_gives_up_on_a_postgres_that_falls_silent(request: pytest.FixtureRequest) -> None:
+    with subject_of("postgres", request) as subject, databases(**subject.environment, POSTGRES_STATEMENT_TIMEOUT_SECONDS="0.5") as made:
+        made.postgres.connect()
+        subject.proxies[0].mode = "hang"
+        started = time.monotonic()
+        with pytest.raises(DatabaseTimeout), made.postgres.transaction() as connection:
+            connection.exec_driver_sql("SELECT 1")
+        assert time.monotonic() - started < 4
+        subject.proxies[0].mode = "pass"
+        with made.postgres.transaction() as connection:
+            assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
+
+
+def test_a_transaction_may_have_a_limit_of_its_own(postgres_url: str) -> None:
+    with databases(DATABASE_URL=postgres_url, POSTGRES_STATEMENT_TIMEOUT_SECONDS="0.2") as made:
+        with made.postgres.transaction(statement_timeout_seconds=10) as connection:
+            connection.exec_driver_sql("SELECT pg_sleep(1.5)")
+        with pytest.raises(DatabaseTimeout), made.postgres.transaction() as connection:
+            connection.exec_driver_sql("SELECT pg_sleep(5)")
+
+
+def test_a_full_pool_of_postgres_says_so_and_counts_who_waited(postgres_url: str) -> None:
+    with databases(DATABASE_URL=postgres_url, POSTGRES_POOL_SIZE="1") as made:
+        with made.postgres.transaction(), pytest.raises(DatabasePoolExhausted):
+            made.postgres.ping(1)
+        stats = made.postgres.pool_stats()
+        assert (stats.in_use, stats.idle, stats.limit, stats.waits) == (0, 1, 1, 1)
+
+
+def test_a_unique_key_that_exists_is_a_conflict(postgres_url: str) -> None:
+    statement = "CREATE TEMP TABLE t (a int PRIMARY KEY); INSERT INTO t VALUES (1), (1)"
+    with databases(DATABASE_URL=postgres_url) as made, pytest.raises(StatementConflict), made.postgres.transaction() as connection:
+        connection.exec_driver_sql(statement)
+
+
+def test_aql_that_would_write_is_explained_and_never_run() -> None:
+    with running_arangodb() as double, databases(ARANGO_URL=f"http://127.0.0.1:{double.port}", ARANGO_PASSWORD=double.password) as made:
+        double.knows("FOR d IN c RETURN (INSERT d INTO e)", lambda _: [], nodes=("SubqueryStartNode", "InsertNode", "SubqueryEndNode"))
+        with pytest.raises(StatementRefused):
+            made.arangodb.query("FOR d IN c RETURN (INSERT d INTO e)", {}, timeout_seconds=5, max_rows=1)
+        assert double.executed == []
+
+
+def test_aql_cursors_are_closed_when_enough_was_read() -> None:
+    with running_arangodb() as double, databases(ARANGO_URL=f"http://127.0.0.1:{double.port}", ARANGO_PASSWORD=double.password) as made:
+        double.knows("FOR n IN 1..100000 RETURN n", lambda _: iter(range(100_000)))
+        assert made.arangodb.query("FOR n IN 1..100000 RETURN n", {}, timeout_seconds=5, max_rows=250).truncated
+        assert double.cursors == {}
+
+
+def test_the_arangodb_double_refuses_what_it_does_not_know() -> None:
+    with running_arangodb() as double, databases(ARANGO_URL=f"http://127.0.0.1:{double.port}", ARANGO_PASSWORD=double.password) as made:
+        with pytest.raises(StatementInvalid), made.arangodb.commands() as database:
+            database.collection("c").insert({"a": 1})
+        assert double.refused == ["POST /_api/document/c"]
+
+
+def test_weaviate_stores_and_finds_by_own_vectors_over_grpc(request: pytest.FixtureRequest) -> None:
+    with subject_of("weaviate", request) as subject, subject.opened() as database, database.commands(10) as client:  # type: ignore[attr-defined]
+        client.collections.delete("ContractVector")
+        things = client.collections.create_from_dict({"class": "ContractVector", "vectorizer": "none"})
+        for number, vector in enumerate([[1.0, 0.0], [0.7, 0.7], [0.0, 1.0]]):
+            things.data.insert({"n": number}, vector=vector)
+        found = things.query.near_vector([0.1, 1.0], limit=2, return_metadata=["distance"])
+        assert [item.properties["n"] for item in found.objects] == [2, 1]
+        assert found.objects[0].metadata.distance < found.objects[1].metadata.distance
+        client.collections.delete("ContractVector")
+
+
+def test_weaviates_grpc_failure_is_not_retried(request: pytest.FixtureRequest) -> None:
+    with subject_of("weaviate", request) as subject, subject.opened() as database:
+        database.ping(5)
+        subject.proxies[1].refuse()
+        started = time.monotonic()
+        with pytest.raises(DatabaseUnreachable, match="gRPC"), database.commands(5) as client:  # type: ignore[attr-defined]
+            client.collections.get("ContractNumber").query.fetch_objects(limit=1)
+        assert time.monotonic() - started < 2
