@@ -4,12 +4,10 @@ Imported when first used.
 """
 
 import os
-import socket
 import threading
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 # Read by gRPC when it is imported: without it, the child of a process that used gRPC waits for threads that it does not have.
@@ -20,7 +18,6 @@ with warnings.catch_warnings():
     import authlib.deprecate  # type: ignore[import-untyped]  # noqa: F401
 
     warnings.simplefilter("ignore")  # the client's libraries announce what they will drop; their versions are pinned here
-    import grpc  # type: ignore[import-untyped]  # it ships no types
     import httpx
     import weaviate as vendor
     from weaviate.auth import AuthApiKey
@@ -30,29 +27,15 @@ with warnings.catch_warnings():
     from weaviate.proto.v1 import health_weaviate_pb2 as health
 
 from config.databases import WeaviateSettings
-from gateway.databases.bounded_http import BodyTooLarge, TooLate
+from gateway.databases.bounded_http import TooLate
 from gateway.databases.collecting import RowCollector
 from gateway.databases.connections import Slots
 from gateway.databases.deadline import cut_off_after
 from gateway.databases.documents import as_table
 from gateway.databases.errors import DatabaseTimeout, StatementInvalid
-from gateway.databases.limits import MAX_ANSWER_BYTES
 from gateway.databases.model import PoolStats, ResultSet
-from gateway.databases.weaviate_errors import NAME, TRANSLATED, GrpcFailed, NotServing, translate
-
-# gRPC's own would wait up to two minutes before it tries a returned server again, and take a proxy from the environment.
-CHANNEL_OPTIONS = [
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.min_reconnect_backoff_ms", 1000),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-    ("grpc.enable_http_proxy", 0),
-]
-_thread = threading.local()
-
-
-def _left() -> float:
-    deadline: float = _thread.deadline
-    return max(0.001, deadline - time.monotonic())
+from gateway.databases.weaviate_errors import NAME, TRANSLATED, NotServing, translate
+from gateway.databases.weaviate_waiting import CHANNEL_OPTIONS, BoundedStub, BoundedTransport, begin, left, without_retry
 
 
 class Driver:
@@ -89,8 +72,7 @@ class Driver:
         Raises:
             DatabaseError: any of its subclasses, never a vendor exception.
         """
-        _thread.deadline = time.monotonic() + timeout_seconds
-        wire = _thread.wire = _Wire()
+        wire = begin(timeout_seconds)
         try:
             with self._slots.one(), cut_off_after(timeout_seconds, wire.cut) as cut:
                 try:
@@ -132,7 +114,7 @@ class Driver:
     def _connected(self) -> Any:
         if self._client.is_connected():
             return self._client
-        if not self._connecting.acquire(timeout=_left()):
+        if not self._connecting.acquire(timeout=left()):
             raise DatabaseTimeout(NAME, "Weaviate did not answer in time", retry_after_seconds=2)
         try:
             if not self._client.is_connected():
@@ -161,79 +143,9 @@ class Driver:
             request_serializer=health.WeaviateHealthCheckRequest.SerializeToString,
             response_deserializer=health.WeaviateHealthCheckResponse.FromString,
         )
-        answer = _without_retry(check)(health.WeaviateHealthCheckRequest(), metadata=connection.grpc_headers())
+        answer = without_retry(check)(health.WeaviateHealthCheckRequest(), metadata=connection.grpc_headers())
         if answer.status != health.WeaviateHealthCheckResponse.SERVING:
             raise NotServing
-
-
-class BoundedStub:
-    """The client's gRPC stub. A failed call comes out as our own exception, which the client's retries do not know."""
-
-    def __init__(self, stub: Any) -> None:
-        self._stub = stub
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        return _without_retry(getattr(self._stub, name))
-
-
-def _without_retry(call: Callable[..., Any]) -> Callable[..., Any]:
-    def once(request: Any, *, metadata: Any = None, timeout: float | None = None) -> Any:
-        try:
-            return call(request, metadata=metadata, timeout=min(_left(), timeout or _left()))
-        except grpc.RpcError as error:
-            raise GrpcFailed(error.code()) from error
-
-    return once
-
-
-class _Wire:
-    """The socket that a call's answer comes over, so that another thread can cut it."""
-
-    held: socket.socket | None = None
-
-    def cut(self) -> None:
-        if self.held is not None:
-            with suppress(OSError):  # closed meanwhile: what was wanted
-                self.held.shutdown(socket.SHUT_RDWR)
-
-
-class BoundedTransport(httpx.BaseTransport):
-    """httpx with no retries, as many connections as allowed, each wait bounded by the deadline of the block, and a cap on the body."""
-
-    def __init__(self, limit: int) -> None:
-        limits = httpx.Limits(max_connections=limit, max_keepalive_connections=limit, keepalive_expiry=60)
-        self._inner = httpx.HTTPTransport(limits=limits, retries=0)
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        left = _left()
-        request.extensions["timeout"] = {"connect": left, "read": left, "write": left, "pool": left}
-        response = self._inner.handle_request(request)
-        stream = response.extensions.get("network_stream")
-        _thread.wire.held = stream.get_extra_info("socket") if stream else None
-        response.stream = _CappedStream(response.stream)
-        return response
-
-    def idle(self) -> int:
-        return sum(1 for connection in self._inner._pool.connections if connection.is_idle())
-
-    def close(self) -> None:
-        self._inner.close()
-
-
-class _CappedStream(httpx.SyncByteStream):
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-
-    def __iter__(self) -> Iterator[bytes]:
-        size = 0
-        for chunk in self._inner:
-            size += len(chunk)
-            if size > 2 * MAX_ANSWER_BYTES:
-                raise BodyTooLarge
-            yield chunk
-
-    def close(self) -> None:
-        self._inner.close()
 
 
 def _as_result(data: Mapping[str, Any], max_rows: int) -> ResultSet:
