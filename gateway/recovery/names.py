@@ -33,8 +33,8 @@ ORDINARY = _words("""
     authentication authorization initialization replication operation permission
     disabled locked expired blocked closed refused required denied exceeded rejected failed dropped deleted removed created updated changed
     modified moved renamed reserved restricted revoked suspended terminated aborted cancelled canceled corrupted damaged detached
-    disconnected duplicated evicted exhausted frozen interrupted invalidated limited mismatched needed overloaded owned paused reached read replicated
-    returned skipped stopped supported truncated unauthorized undefined unexpected unrecognized unsupported used violated written
+    disconnected duplicated evicted exhausted frozen interrupted invalidated limited mismatched needed overloaded owned paused reached read
+    replicated returned skipped stopped supported truncated unauthorized undefined unexpected unrecognized unsupported used violated written
     missing pending holding waiting processing loading starting stopping shutting closing rebuilding recovering initializing syncing
     containing referencing including using expecting
 """)

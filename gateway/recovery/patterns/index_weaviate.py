@@ -1,0 +1,100 @@
+"""The pattern index in Weaviate: the first choice. Vectors are our own; the server runs no model.
+
+Each version of the embedding has a collection of its own, so that points of two versions never meet.
+Source: https://docs.weaviate.io/weaviate/starter-guides/custom-vectors , weaviate-client 4 (collections/data, collections/queries).
+"""
+
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from gateway.databases.errors import DatabaseError, DatabaseFailed, StatementInvalid
+from gateway.recovery.patterns.embedding import VERSION
+from gateway.recovery.patterns.ports import Neighbour, Point
+
+COLLECTION = f"GatewayErrorPattern{VERSION.title()}"
+NAMESPACE = uuid.UUID("7b0f6c1e-2d3a-5c4b-9e8f-1a2b3c4d5e6f")  # any fixed one: the same pattern has the same id everywhere
+DEFINITION = {
+    "class": COLLECTION,
+    "description": "Error patterns by meaning, kept by the API gateway",
+    "vectorizer": "none",
+    "vectorIndexType": "flat",
+    "vectorIndexConfig": {"distance": "cosine"},
+    "properties": [{"name": "fingerprint", "dataType": ["text"], "tokenization": "field"}],
+}
+
+
+class WeaviateIndex:
+    """Implements PatternIndex. `commands` is gateway.databases.weaviate.Weaviate.commands."""
+
+    name = "weaviate"
+
+    def __init__(self, commands: Callable[[], AbstractContextManager[Any]]) -> None:
+        self._commands = commands
+        self._prepared = False
+
+    def prepare(self) -> bool:
+        if self._prepared:
+            return False
+        with self._commands() as client:
+            missing = not client.collections.exists(COLLECTION)
+        made = missing and self._create()
+        self._prepared = True
+        return made
+
+    def put(self, points: Sequence[Point]) -> None:
+        if not points:
+            return
+        from weaviate.classes.data import DataObject
+
+        objects = [
+            DataObject(properties={"fingerprint": point.fingerprint}, uuid=id_of(point.fingerprint), vector=list(point.vector))
+            for point in points
+        ]
+        result = self._ask(lambda collection: collection.data.insert_many(objects))
+        if result.has_errors:
+            self._prepared = False
+            raise DatabaseFailed(self.name, f"Weaviate refused {len(result.errors)} of {len(points)} patterns")
+
+    def nearest(self, point: Point, limit: int) -> tuple[Neighbour, ...]:
+        answer = self._ask(
+            lambda collection: collection.query.near_vector(
+                list(point.vector), limit=limit, return_metadata=["distance"], return_properties=["fingerprint"]
+            )
+        )
+        found = [Neighbour(item.properties["fingerprint"], round(1 - item.metadata.distance, 6)) for item in answer.objects]
+        return tuple(sorted(found, key=lambda each: (-each.similarity, each.fingerprint)))
+
+    def forget(self, fingerprints: Sequence[str]) -> None:
+        def remove(collection: Any) -> None:
+            for fingerprint in fingerprints:
+                collection.data.delete_by_id(id_of(fingerprint))
+
+        self._ask(remove)
+
+    def _ask(self, question: Callable[[Any], Any]) -> Any:
+        """Whatever fails, the collection may be gone: it is looked for again before the next put."""
+        try:
+            with self._commands() as client:
+                return question(client.collections.use(COLLECTION))
+        except DatabaseError:
+            self._prepared = False
+            raise
+
+    def _create(self) -> bool:
+        """Whether we made it; another process may have been faster."""
+        try:
+            with self._commands() as client:
+                client.collections.create_from_dict(DEFINITION)
+            return True
+        except StatementInvalid:
+            with self._commands() as client:
+                if client.collections.exists(COLLECTION):
+                    return False
+            raise
+
+
+def id_of(fingerprint: str) -> str:
+    """The object's id: the same for the same pattern."""
+    return str(uuid.uuid5(NAMESPACE, fingerprint))
