@@ -23,6 +23,7 @@ from config.groups import (
     WebSettings,
     WorkerSettings,
 )
+from config.recovery import RecoverySettings
 from config.variables import Group, SettingsError
 
 __all__ = ["Settings", "SettingsError"]
@@ -40,6 +41,7 @@ class Settings:
     configuration: ConfigurationSettings
     worker: WorkerSettings
     analytics: AnalyticsSettings
+    recovery: RecoverySettings
     config_service: ConfigServiceSettings
     postgres: PostgresSettings
     dragonfly: DragonflySettings

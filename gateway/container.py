@@ -11,6 +11,7 @@ from gateway.analytics.clickhouse import ClickHouseEventStore
 from gateway.analytics.postgres import PostgresEventStore
 from gateway.analytics.service import Analytics
 from gateway.clock import Clock, SystemClock
+from gateway.configuration.avoiding import AvoidedInstances
 from gateway.configuration.client import ConfigurationServiceClient
 from gateway.configuration.copies import Copies
 from gateway.configuration.flow_registry import FlowRegistryClient
@@ -28,13 +29,16 @@ from gateway.databases.poller import Poller
 from gateway.databases.pool import Databases
 from gateway.databases.postgres import Postgres
 from gateway.databases.service import QueryService
-from gateway.executions.service import Executions
+from gateway.executions.service import Executions, worker_name
 from gateway.outbound.client import HttpClient
 from gateway.outbox.celery import CelerySender
 from gateway.outbox.health import WorkerHealth
 from gateway.outbox.relay import Relay
 from gateway.outbox.service import Outbox
 from gateway.recovery.classify import classify
+from gateway.recovery.ledger.flows import RunFlow
+from gateway.recovery.ledger.service import Recoveries, recovery_event
+from gateway.recovery.ledger.strategies import strategies
 from gateway.recovery.registry import Breakers
 from gateway.spool import FileSpool, default_directory
 from gateway.topology.arangodb import ArangoGraphStore
@@ -43,6 +47,7 @@ from gateway.topology.feeder import TopologyFeeder
 from gateway.topology.postgres import PostgresGraphStore
 from gateway.topology.service import Topology
 
+RECOVERY_SPOOL_BYTES = 8 * 1024 * 1024  # intents are a few hundred bytes, and one for each target
 OUTBOUND_CONNECTIONS = 16  # per called host and process: as many threads as a process may have at work
 
 
@@ -72,6 +77,7 @@ class Container:
     topology: Topology
     topology_feeder: TopologyFeeder
     queries: QueryService
+    recoveries: Recoveries
     _draining: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -90,6 +96,7 @@ class Container:
         self.configuration_health.start()
         self.registration.start()
         self.worker_health.start()
+        self.recoveries.start(watching=True)
         self._start_common()
 
     def settle(self, timeout_seconds: float) -> None:
@@ -98,6 +105,7 @@ class Container:
 
     def start_worker(self) -> None:
         """Begin what a Celery process does in the background. Call it in the forked child."""
+        self.recoveries.start(watching=False)
         self._start_common()
 
     def begin_drain(self, *, leaving: bool) -> None:
@@ -117,6 +125,7 @@ class Container:
         self.worker_health.stop()
         self.poller.stop()
         self.upkeep.stop()
+        self.recoveries.stop()
         self.analytics.stop()
         self.relay.stop()
         self.http.close()
@@ -134,46 +143,92 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
     databases = Databases(settings)
     breakers = Breakers(clock)
     http = HttpClient(OUTBOUND_CONNECTIONS, clock)
-    relay = Relay(databases.postgres, CelerySender(settings.broker_url), clock)
-    outbox = Outbox(databases.postgres, relay, clock)
-    configuration, reports = _build_configuration(settings, clock, http, databases.postgres, outbox)
-    executions = Executions(
-        outbox=outbox,
-        flows=configuration["flows"],
-        services=configuration["services"],
+    messages = _build_messages(settings, clock, databases.postgres)
+    outbox = messages["outbox"]
+    avoided = AvoidedInstances()
+    configuration, reports = _build_configuration(settings, clock, http, databases.postgres, outbox, avoided=avoided)
+    analytics = _build_analytics(settings, clock, databases, breakers)
+    poller = Poller(databases, settings.poller, clock, _breaker_state(breakers))
+    running = _build_running(
+        settings,
+        clock,
+        databases=databases,
         http=http,
+        outbox=outbox,
+        configuration=configuration,
         reports=reports,
-        classify=classify,
-        clock=clock,
-        settings=settings.worker,
+        avoided=avoided,
+        poller=poller,
+        analytics=analytics,
     )
-    topology = _build_topology(databases, breakers)
+    breakers.listen(running["recoveries"].breaker_changed)
     catalogue = RegistryCatalogue(configuration["services"], configuration["flows"])
-    own_databases = {database.name.value: database.role is Role.TRANSACTIONAL for database in databases.configured}
     return Container(
         settings=settings,
         clock=clock,
         started_at=clock.monotonic(),
         databases=databases,
-        poller=Poller(databases, settings.poller, clock, _breaker_state(breakers)),
+        poller=poller,
         breakers=breakers,
         http=http,
-        relay=relay,
-        outbox=outbox,
-        worker_health=WorkerHealth(databases.postgres, clock),
-        executions=executions,
-        analytics=_build_analytics(settings, clock, databases, breakers),
-        topology=topology,
-        topology_feeder=TopologyFeeder(
-            topology, catalogue, clock, gateway_name=settings.configuration.service_name, databases=own_databases
-        ),
+        analytics=analytics,
         queries=QueryService(databases, clock),
+        **_build_topology(settings, clock, databases, breakers, catalogue),
+        **messages,
         **configuration,
+        **running,
     )
 
 
+def _build_messages(settings: Settings, clock: Clock, postgres: Postgres) -> dict[str, Any]:
+    """The way to the workers, and whether they consume, by their names in Container."""
+    relay = Relay(postgres, CelerySender(settings.broker_url), clock)
+    return {"relay": relay, "outbox": Outbox(postgres, relay, clock), "worker_health": WorkerHealth(postgres, clock)}
+
+
+def _build_running(
+    settings: Settings,
+    clock: Clock,
+    *,
+    databases: Databases,
+    http: HttpClient,
+    outbox: Outbox,
+    configuration: dict[str, Any],
+    reports: FlowReports,
+    avoided: AvoidedInstances,
+    poller: Poller,
+    analytics: Analytics,
+) -> dict[str, Any]:
+    """What workers carry out, flows and recoveries, by their names in Container: each of the two leaves work to the other."""
+    flows, services = configuration["flows"], configuration["services"]
+    executions = Executions(
+        outbox=outbox,
+        flows=flows,
+        services=services,
+        http=http,
+        reports=reports,
+        classify=classify,
+        on_fault=lambda fault: recoveries.consider(fault),  # noqa: PLW0108 - it is built below
+        clock=clock,
+        settings=settings.worker,
+    )
+    recoveries = Recoveries(
+        outbox=outbox,
+        spool=FileSpool(_spool_directory(settings), "recoveries", RECOVERY_SPOOL_BYTES),
+        flows=flows,
+        strategies=strategies(databases, services, http, clock, RunFlow(flows, executions, clock)),
+        snapshot=poller.snapshot,
+        on_avoid=avoided.replace,
+        on_ended=[lambda ended: analytics.record_recovery(recovery_event(ended))],
+        clock=clock,
+        settings=settings.recovery,
+        worker=worker_name(),
+    )
+    return {"executions": executions, "recoveries": recoveries}
+
+
 def _build_configuration(
-    settings: Settings, clock: Clock, http: HttpClient, postgres: Postgres, outbox: Outbox
+    settings: Settings, clock: Clock, http: HttpClient, postgres: Postgres, outbox: Outbox, *, avoided: AvoidedInstances
 ) -> tuple[dict[str, Any], FlowReports]:
     """The configuration room: its services by their name in Container, and what tells the registry of executions."""
     options = settings.configuration
@@ -187,7 +242,7 @@ def _build_configuration(
     health = ConfigurationHealth(client, transport.offers, options, clock, registration=registration, waiting=waiting)
     services = {
         "configuration": Configuration(client, reader, options),
-        "services": Services(client, reader, options),
+        "services": Services(client, reader, options, avoided),
         "flows": Flows(registry, reader, copies, uploads, options),
         "uploads": uploads,
         "registration": registration,
@@ -202,10 +257,9 @@ def _build_analytics(settings: Settings, clock: Clock, databases: Databases, bre
     options = settings.analytics
     postgres = PostgresEventStore(databases.postgres.transaction)
     clickhouse = [ClickHouseEventStore(databases.clickhouse.commands)] if databases.clickhouse.configured else []
-    directory = Path(options.spool_directory) if options.spool_directory else default_directory()
     return Analytics(
         [*clickhouse, postgres],
-        FileSpool(directory, "analytics", options.spool_max_bytes),
+        FileSpool(_spool_directory(settings), "analytics", options.spool_max_bytes),
         breakers,
         clock,
         backlog=postgres if clickhouse else None,
@@ -215,10 +269,19 @@ def _build_analytics(settings: Settings, clock: Clock, databases: Databases, bre
     )
 
 
-def _build_topology(databases: Databases, breakers: Breakers) -> Topology:
-    """ArangoDB when it is configured, PostgreSQL behind it."""
+def _build_topology(
+    settings: Settings, clock: Clock, databases: Databases, breakers: Breakers, catalogue: RegistryCatalogue
+) -> dict[str, Any]:
+    """ArangoDB when it is configured, PostgreSQL behind it; and what keeps it fresh. By their names in Container."""
     arangodb = [ArangoGraphStore(databases.arangodb.commands)] if databases.arangodb.configured else []
-    return Topology([*arangodb, PostgresGraphStore(databases.postgres.transaction)], breakers)
+    topology = Topology([*arangodb, PostgresGraphStore(databases.postgres.transaction)], breakers)
+    own = {database.name.value: database.role is Role.TRANSACTIONAL for database in databases.configured}
+    feeder = TopologyFeeder(topology, catalogue, clock, gateway_name=settings.configuration.service_name, databases=own)
+    return {"topology": topology, "topology_feeder": feeder}
+
+
+def _spool_directory(settings: Settings) -> Path:
+    return Path(settings.analytics.spool_directory) if settings.analytics.spool_directory else default_directory()
 
 
 def _own_databases(settings: Settings) -> list[str]:

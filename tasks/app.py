@@ -12,7 +12,7 @@ from tasks.base import GatewayTask
 from tasks.configuration import celery_settings
 from tasks.process import process
 
-app = Celery("gateway", task_cls=GatewayTask, include=["tasks.executions", "tasks.flows", "tasks.maintenance"])
+app = Celery("gateway", task_cls=GatewayTask, include=["tasks.executions", "tasks.flows", "tasks.maintenance", "tasks.recoveries"])
 app.add_defaults(lambda: celery_settings(Settings.at_start()))
 
 

@@ -9,6 +9,7 @@ from gateway.outbox.model import ROUTES, Queue, TaskName
 
 SOCKET_TIMEOUT_SECONDS = 10.0
 TOPOLOGY_SECONDS = 15.0  # how late the graph of services and flows may be
+RECOVERY_FLOWS_SECONDS = 10.0  # how late a recovery flow that was just registered may be known
 PROCESS_START_SECONDS = 30.0  # a child imports the whole product before it reports for work; Celery's 4 s kills it on a busy machine
 
 
@@ -76,6 +77,8 @@ def _beat(settings: Settings) -> dict[str, Any]:
         "beat_schedule": {
             "sweep": _every(interval, TaskName.SWEEP),
             "refresh-topology": _every(TOPOLOGY_SECONDS, TaskName.REFRESH_TOPOLOGY),
+            "sweep-recoveries": _every(interval, TaskName.SWEEP_RECOVERIES),
+            "refresh-recovery-flows": _every(RECOVERY_FLOWS_SECONDS, TaskName.REFRESH_RECOVERY_FLOWS),
             **heartbeats,
         },
     }

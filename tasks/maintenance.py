@@ -21,3 +21,9 @@ def heartbeat(self: GatewayTask) -> None:
 def refresh_topology(self: GatewayTask) -> None:
     """Learn anew who depends on whom. Harmless at any time."""
     self.container.topology_feeder.refresh()
+
+
+@app.task(bind=True, name=TaskName.ECHO.value)
+def echo(self: GatewayTask) -> None:
+    """Be received: each worker rings itself, and its watchdog hears whether it still consumes."""
+    self.container.worker_health.consumed(str(self.request.hostname), str(self.request.delivery_info["routing_key"]))

@@ -20,7 +20,7 @@ from gateway.api.services import services
 from gateway.errors import GatewayError, Unauthenticated
 from gateway.observability.context import current_request_id
 from gateway.recovery.classify import classify
-from gateway.recovery.decide import decide
+from gateway.recovery.decide import Situation, decide
 from gateway.recovery.guidance import guidance
 from gateway.recovery.model import Decision, Fault
 from gateway.recovery.problem_status import STATUSES, status_in
@@ -65,10 +65,11 @@ def problem_response(error: BaseException, extra: Mapping[str, Any] | None = Non
     """
     fault = classify(error)
     status = status_of(error)
-    decision = decide(fault)
+    recoveries = services().recoveries
+    decision = decide(fault, Situation(recovery_flow=recoveries.has_flow(fault)))
     wait_ms = decision.retry_after_ms or (UNKNOWN_WAIT_MS if status in SAYS_WHEN else None)
     _record(fault)
-    problem = _problem(error, fault, status, _recovery(fault, decision, wait_ms))
+    problem = _problem(error, fault, status, _recovery(fault, decision, wait_ms, recoveries.intend(fault, decision)))
     body = {**problem.model_dump(mode="json", by_alias=True), **_members(error), **(extra or {})}
     return Response(json.dumps(body, sort_keys=False), status=status, mimetype=MEDIA_TYPE, headers=_headers(error, fault, wait_ms))
 
@@ -113,9 +114,13 @@ def _error(fault: Fault) -> ProblemError:
     )
 
 
-def _recovery(fault: Fault, decision: Decision, wait_ms: int | None) -> ProblemRecovery:
+def _recovery(fault: Fault, decision: Decision, wait_ms: int | None, recovery_id: str | None) -> ProblemRecovery:
     return ProblemRecovery(
-        action=decision.action, strategy=decision.strategy.value, retry_after=wait_ms, guidance=guidance(fault, decision)
+        action=decision.action,
+        strategy=decision.strategy.value,
+        retry_after=wait_ms,
+        guidance=guidance(fault, decision),
+        recovery_id=recovery_id,
     )
 
 

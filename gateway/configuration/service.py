@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from config.groups import ConfigurationSettings
+from gateway.configuration.avoiding import AvoidedInstances
 from gateway.configuration.client import ConfigurationServiceClient
 from gateway.configuration.decoding import read_config, read_service, read_services
-from gateway.configuration.errors import NotOffered, ServiceNotFound
+from gateway.configuration.errors import ConfigurationUnavailable, NotOffered, ServiceNotFound
 from gateway.configuration.memory import Kind
 from gateway.configuration.model import ConfigValue, Instance, Known, Service, Source
 from gateway.configuration.reader import Reader
@@ -56,10 +57,13 @@ def _may_be_written(body: dict[str, Any]) -> bool:
 class Services:
     """Service discovery. What this service does not offer counts as nothing registered."""
 
-    def __init__(self, client: ConfigurationServiceClient, reader: Reader, settings: ConfigurationSettings) -> None:
+    def __init__(
+        self, client: ConfigurationServiceClient, reader: Reader, settings: ConfigurationSettings, avoided: AvoidedInstances | None = None
+    ) -> None:
         self._client = client
         self._reader = reader
         self._fresh_seconds = settings.services_fresh_seconds
+        self._avoided = avoided or AvoidedInstances()
         self._turns: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
 
     def list_services(self) -> Known[tuple[Service, ...]]:
@@ -80,8 +84,22 @@ class Services:
         Raises:
             ServiceNotFound: none is alive. ConfigurationUnavailable, UpstreamInvalid: it cannot be asked and no copy is known.
         """
+        return self._discover(name, self._fresh_seconds)
+
+    def rediscover(self, name: str) -> Service:
+        """The service as the registry knows it now, never from a copy.
+
+        Raises:
+            ServiceNotFound: none is alive. ConfigurationUnavailable, UpstreamInvalid: the service cannot be asked.
+        """
+        known = self._discover(name, fresh_seconds=0.0)
+        if known.stale:
+            raise ConfigurationUnavailable("The Configuration Service cannot be asked; only an old copy is known")
+        return known.value
+
+    def _discover(self, name: str, fresh_seconds: float) -> Known[Service]:
         try:
-            known = self._reader.read(Kind.SERVICE, name, lambda: self._client.discover(name), fresh_seconds=self._fresh_seconds)
+            known = self._reader.read(Kind.SERVICE, name, lambda: self._client.discover(name), fresh_seconds=fresh_seconds)
         except NotOffered as error:
             raise ServiceNotFound(f"No instance of {name} is known: the Configuration Service offers no service discovery") from error
         service = known.map(read_service)
@@ -99,14 +117,15 @@ class Services:
         return min((service for service in capable if service.is_healthy), key=lambda service: service.name, default=None)
 
     def choose_instance(self, service: Service) -> Instance:
-        """One of its instances, each in turn.
+        """One of its instances, each in turn; one that should be avoided only when there is no other.
 
         Raises:
             ServiceNotFound: it has none.
         """
         if not service.instances:
             raise ServiceNotFound(f"No healthy instance of {service.name} is registered")
-        return service.instances[next(self._turns[service.name]) % len(service.instances)]
+        spared = self._avoided.spared(service)
+        return spared[next(self._turns[service.name]) % len(spared)]
 
 
 def _narrow(service: Service, capability: str) -> Service:

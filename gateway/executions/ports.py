@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from gateway.configuration.model import Instance, Known, Service
 from gateway.flows.model import FlowDefinition
 from gateway.outbound.answer import Answer
-from gateway.recovery.model import Fault
+from gateway.recovery.model import Fault, FlowOrigin
 
 
 class FlowSource(Protocol):
@@ -104,5 +104,11 @@ class RegistryReports(Protocol):
         """
 
 
-Classify = Callable[[BaseException], Fault]
-"""`gateway.recovery.classify.classify`."""
+class Classify(Protocol):
+    """`gateway.recovery.classify.classify`."""
+
+    def __call__(self, error: BaseException, *, origin: FlowOrigin | None = None) -> Fault: ...
+
+
+OnFault = Callable[[Fault], object]
+"""Told of each node that failed for good, after its own error policy had its say. Memory only: it must not raise and must not wait."""

@@ -15,7 +15,7 @@ from gateway.executions.kinds.transform import run_transform
 from gateway.executions.leases import Leases
 from gateway.executions.model import ExecutionPage, ExecutionStatus, ExecutionView, Started
 from gateway.executions.plan import PlanCache
-from gateway.executions.ports import Classify, FlowSource, Http, RegistryReports, ServiceSource
+from gateway.executions.ports import Classify, FlowSource, Http, OnFault, RegistryReports, ServiceSource
 from gateway.executions.postgres import ExecutionStore
 from gateway.executions.reporting import Reporter
 from gateway.executions.runner import TRANSFORM, Runner
@@ -41,13 +41,21 @@ class Executions:
         http: Http,
         reports: RegistryReports,
         classify: Classify,
+        on_fault: OnFault,
         clock: Clock,
         settings: WorkerSettings,
     ) -> None:
         self._outbox = outbox
         leases = Leases(outbox, clock, settings.node_lease_seconds)
         settler = Settler(
-            outbox=outbox, leases=leases, plans=PlanCache(), classify=classify, clock=clock, worker=worker_name(), random=Random()
+            outbox=outbox,
+            leases=leases,
+            plans=PlanCache(),
+            classify=classify,
+            on_fault=on_fault,
+            clock=clock,
+            worker=worker_name(),
+            random=Random(),
         )
         kinds: dict[str, Kind] = {TRANSFORM: run_transform, "service": ServiceKind(services, http, clock)}
         capability = CapabilityKind(services, http, clock)

@@ -17,7 +17,7 @@ from gateway.executions.job import Cancelled, Ending, Failed, Job, Succeeded
 from gateway.executions.leases import Leases
 from gateway.executions.model import MAX_EXECUTION_OUTPUT_BYTES, Claim, ExecutionStatus, JsonObject, NodeStatus, Outcome
 from gateway.executions.plan import PlanCache
-from gateway.executions.ports import Classify
+from gateway.executions.ports import Classify, OnFault
 from gateway.executions.postgres import ExecutionStore
 from gateway.executions.postgres_nodes import NodeStore, Progress
 from gateway.executions.postgres_reports import ReportStore
@@ -26,7 +26,7 @@ from gateway.executions.scope import skip_edges
 from gateway.flows.model import RetryPolicy
 from gateway.outbox.model import TaskName
 from gateway.outbox.service import Outbox, Work
-from gateway.recovery.model import Fault
+from gateway.recovery.model import RECOVERY, Fault, FlowOrigin
 
 log = structlog.get_logger(__name__)
 
@@ -35,12 +35,22 @@ class Settler:
     """Writes endings. `worker` names this process in leases and attempts."""
 
     def __init__(
-        self, *, outbox: Outbox, leases: Leases, plans: PlanCache, classify: Classify, clock: Clock, worker: str, random: Random
+        self,
+        *,
+        outbox: Outbox,
+        leases: Leases,
+        plans: PlanCache,
+        classify: Classify,
+        on_fault: OnFault,
+        clock: Clock,
+        worker: str,
+        random: Random,
     ) -> None:
         self._outbox = outbox
         self._leases = leases
         self._plans = plans
         self._classify = classify
+        self._on_fault = on_fault
         self._clock = clock
         self._random = random
         self.worker = worker
@@ -104,7 +114,7 @@ class Settler:
         return NodeStore(work.connection).claim_next(claim.execution_id, self.worker, self._clock.now(), self._leases.end())
 
     def _fail(self, work: Work, job: Job, error: BaseException, progress: Progress) -> None:
-        fault = self._classify(error)
+        fault = self._fault(job.claim, error)
         policy = job.plan.flow.retry_policy
         if fault.retryable and job.claim.failures + 1 < policy.max_attempts and not progress.failing:
             self._retry(work, job, fault, self._problem(job.claim, error, fault))
@@ -112,7 +122,7 @@ class Settler:
             self._fail_for_good(work, job.claim, error, progress)
 
     def _fail_for_good(self, work: Work, claim: Claim, error: BaseException, progress: Progress) -> None:
-        fault = self._classify(error)
+        fault = self._fault(claim, error)
         problem = self._problem(claim, error, fault)
         nodes, now = NodeStore(work.connection), self._clock.now()
         if not nodes.settle(claim, NodeStatus.FAILED, Outcome.FAILED, now, error=problem):
@@ -121,6 +131,11 @@ class Settler:
         log.warning("node_failed", code=problem["code"], category=fault.category.value, attempts=claim.failures + 1)
         cancelled = nodes.cancel_unstarted(claim.execution_id, now)
         self._advance(work, claim, progress, ended=1 + cancelled, error=problem)
+        if claim.triggered_by != RECOVERY:  # what fails while recovering asks for no recovery of its own
+            self._on_fault(fault)
+
+    def _fault(self, claim: Claim, error: BaseException) -> Fault:
+        return self._classify(error, origin=FlowOrigin(claim.flow_id, claim.execution_id, claim.node_id))
 
     def _problem(self, claim: Claim, error: BaseException, fault: Fault) -> JsonObject:
         return problem_of(error, fault, execution_id=claim.execution_id, node_id=claim.node_id)

@@ -12,6 +12,7 @@ class Queue(StrEnum):
     EXECUTIONS = "executions"
     REPORTS = "reports"
     MAINTENANCE = "maintenance"
+    RECOVERIES = "recoveries"
 
 
 class TaskName(StrEnum):
@@ -23,6 +24,10 @@ class TaskName(StrEnum):
     SWEEP = "outbox.sweep"
     HEARTBEAT = "workers.heartbeat"
     REFRESH_TOPOLOGY = "topology.refresh"
+    RUN_RECOVERY = "recoveries.run"
+    SWEEP_RECOVERIES = "recoveries.sweep"
+    REFRESH_RECOVERY_FLOWS = "recoveries.refresh_flows"
+    ECHO = "workers.echo"
 
 
 ROUTES: Mapping[TaskName, Queue] = {
@@ -32,6 +37,10 @@ ROUTES: Mapping[TaskName, Queue] = {
     TaskName.SWEEP: Queue.MAINTENANCE,
     TaskName.HEARTBEAT: Queue.MAINTENANCE,
     TaskName.REFRESH_TOPOLOGY: Queue.MAINTENANCE,
+    TaskName.RUN_RECOVERY: Queue.RECOVERIES,
+    TaskName.SWEEP_RECOVERIES: Queue.MAINTENANCE,
+    TaskName.REFRESH_RECOVERY_FLOWS: Queue.MAINTENANCE,
+    TaskName.ECHO: Queue.MAINTENANCE,
 }
 
 

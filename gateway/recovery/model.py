@@ -6,6 +6,9 @@ from enum import StrEnum
 from gateway.errors import FieldError
 
 
+RECOVERY = "recovery"  # who triggers the executions of recovery flows
+
+
 class Severity(StrEnum):
     """How much it hurts."""
 

@@ -23,6 +23,9 @@ from gateway.errors import GatewayError, NotFound
 from gateway.executions.model import ExecutionPage, ExecutionStatus, ExecutionView, NodeStatus, NodeView, Started
 from gateway.flows.parsing import parse_flow, to_document
 from gateway.flows.validation import Validation, validate
+from gateway.recovery.ledger.errors import RecoveryNotFound
+from gateway.recovery.ledger.model import Attempt, AttemptOutcome, RecoveryPage, RecoveryStatus, RecoveryView
+from gateway.recovery.model import Decision, Fault, Strategy
 from gateway.topology.errors import NodeNotFound
 from gateway.topology.model import Affected, Edge, Impact, Node, NodeKind, NodeRef, TopologyView
 from tests.fakes.clock import FakeClock
@@ -240,6 +243,59 @@ class FakeBreakers:
         return {"database:postgres": SimpleNamespace(state="closed")}
 
 
+def recovery(recovery_id: str = "recovery-1", target: str = "database:clickhouse") -> RecoveryView:
+    """One recovery that was tried once and is pending."""
+    tried = Attempt(1, "reconnect_database", "worker-1", AttemptOutcome.FAILED, AT, AT, "It cannot be reached")
+    return RecoveryView(
+        id=recovery_id,
+        target=target,
+        status=RecoveryStatus.PENDING,
+        fault_type="DATABASE_CONNECTION_ERROR",
+        category="infrastructure",
+        severity="high",
+        source="clickhouse",
+        fingerprint="v1-0",
+        detail="ClickHouse cannot be reached",
+        action="reconnect_database",
+        broken_since=AT,
+        recorded_at=AT,
+        next_attempt_at=AT,
+        completed_at=None,
+        healed_by=None,
+        attempt_count=1,
+        attempts=(tried,),
+        merged_ids=("recovery-2",),
+    )
+
+
+@dataclass
+class FakeRecoveries:
+    """Keeps what was left to workers; `known` are those that can be read."""
+
+    known: dict[str, RecoveryView] = field(default_factory=lambda: {"recovery-1": recovery()})
+    intended: list[tuple[Fault, Decision]] = field(default_factory=list)
+    flows: set[str] = field(default_factory=set)
+    asked: list[dict[str, Any]] = field(default_factory=list)
+
+    def has_flow(self, fault: Fault) -> bool:
+        return fault.type.value in self.flows
+
+    def intend(self, fault: Fault, decision: Decision) -> str | None:
+        if decision.strategy is not Strategy.DELAYED:
+            return None
+        self.intended.append((fault, decision))
+        return "recovery-1"
+
+    def get(self, recovery_id: str) -> RecoveryView:
+        if recovery_id not in self.known:
+            raise RecoveryNotFound("There is no recovery of this id")
+        return self.known[recovery_id]
+
+    def list_page(self, **asked: Any) -> RecoveryPage:
+        self.asked.append(asked)
+        return RecoveryPage(tuple(self.known.values()), len(self.known))
+
+
 @dataclass
 class FakeContainer:
     """Every service a view can ask for."""
@@ -254,6 +310,7 @@ class FakeContainer:
     analytics: FakeAnalytics = field(default_factory=FakeAnalytics)
     topology: FakeTopology = field(default_factory=FakeTopology)
     breakers: FakeBreakers = field(default_factory=FakeBreakers)
+    recoveries: FakeRecoveries = field(default_factory=FakeRecoveries)
     configuration_health: FakeSnapshot = field(default_factory=lambda: FakeSnapshot({"status": "healthy", "registered": True}))
     worker_health: FakeSnapshot = field(default_factory=lambda: FakeSnapshot({"status": "healthy", "queues": {}}))
     queries: Any = None

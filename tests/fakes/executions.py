@@ -19,6 +19,7 @@ from gateway.outbox.model import TaskName
 from gateway.outbox.relay import Relay
 from gateway.outbox.service import Outbox
 from gateway.recovery.classify import classify
+from gateway.recovery.model import Fault
 from tests.fakes.clock import FakeClock
 from tests.fakes.sender import FakeSender
 from tests.fakes.upstream import FakeDirectory, FakeHttp
@@ -94,6 +95,7 @@ class ExecutionWorld:
         self.directory = FakeDirectory()
         self.http = FakeHttp()
         self.reports = FakeRegistryReports()
+        self.faults: list[Fault] = []
         self.postgres = Postgres(PostgresSettings.read({"DATABASE_URL": postgres_url}))
         self.relay = Relay(self.postgres, self.sender, self.clock)
         self.outbox = Outbox(self.postgres, self.relay, self.clock)
@@ -108,6 +110,7 @@ class ExecutionWorld:
             http=self.http,
             reports=self.reports,
             classify=classify,
+            on_fault=self.faults.append,
             clock=self.clock,
             settings=WorkerSettings(),
         )

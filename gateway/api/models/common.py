@@ -97,6 +97,7 @@ class ProblemRecovery(Wire):
     strategy: Literal["immediate", "delayed", "none"]
     retry_after: int | None = Field(description="Milliseconds to wait before trying again; null when waiting does not help")
     guidance: str
+    recovery_id: str | None = Field(None, description="Read it at /api/v1/recoveries/{recoveryId}; null when nothing is left to a worker")
 
 
 class Problem(Wire):

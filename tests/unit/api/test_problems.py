@@ -69,7 +69,7 @@ def test_a_database_error_has_every_member_of_the_contract() -> None:
             "retryable": True,
             "errors": [],
         },
-        "recovery": {"action": "reconnect_database", "strategy": "delayed", "retryAfter": 5000},
+        "recovery": {"action": "reconnect_database", "strategy": "delayed", "retryAfter": 5000, "recoveryId": "recovery-1"},
         "requestId": "abc-1",
     }
 

@@ -1,0 +1,310 @@
+"""The rows of recoveries: opened once per target, claimed by lease, settled by epoch. Every method runs inside its caller's transaction."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from gateway.recovery.ledger.model import (
+    ITSELF,
+    OPEN,
+    AttemptOutcome,
+    Claim,
+    Ended,
+    Healing,
+    Intent,
+    Opened,
+    RecoveryFlow,
+    RecoveryStatus,
+    Tried,
+    sources_of,
+)
+from gateway.recovery.ledger.tables import recoveries, recovery_attempts, recovery_flows
+from gateway.recovery.model import Action, FlowOrigin
+
+SKEW_SECONDS = 1.0  # clocks of machines differ: what one of them says is due now is due for all
+OPEN_VALUES = [status.value for status in OPEN]
+UNDER_WAY = [AttemptOutcome.RUNNING.value, AttemptOutcome.WAITING.value]
+IS_OPEN = recoveries.c.status.in_(OPEN_VALUES)
+INTENT_COLUMNS = (
+    recoveries.c.target,
+    recoveries.c.fault_type,
+    recoveries.c.category,
+    recoveries.c.severity,
+    recoveries.c.source,
+    recoveries.c.fingerprint,
+    recoveries.c.vendor_code,
+    recoveries.c.detail,
+    recoveries.c.flow_id,
+    recoveries.c.request_id,
+    recoveries.c.broken_since,
+)
+
+
+class RecoveryStore:
+    """Recoveries and their attempts as rows."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def open(self, intent: Intent, now: datetime) -> bool:
+        """Write an intent down; whether it is to be carried out. Twice is harmless.
+
+        While another recovery of its target is open, the new one is superseded by it at birth: one at a time for each target.
+        """
+        values = {**_values_of(intent), "recorded_at": now, "status": RecoveryStatus.PENDING.value, "due_at": now, "rung_at": now}
+        for _ in range(2):  # the one that is open may be closed between the two statements
+            if self._insert(values):
+                return True
+            successor = self._find_open(intent.target)
+            if successor == intent.recovery_id:
+                return False
+            if successor is not None:
+                merged = {"status": RecoveryStatus.SUPERSEDED.value, "superseded_by": successor, "completed_at": now}
+                self._insert({**values, **merged, "due_at": None, "rung_at": None})
+                return False
+        return False  # the same intent came before, and ended since
+
+    def _insert(self, values: dict[str, Any]) -> bool:
+        statement = upsert(recoveries).values(values).on_conflict_do_nothing().returning(recoveries.c.id)
+        return self._connection.execute(statement).first() is not None
+
+    def _find_open(self, target: str) -> str | None:
+        found: str | None = self._connection.execute(select(recoveries.c.id).where(recoveries.c.target == target, IS_OPEN)).scalar()
+        return found
+
+    def heal(self, healing: Healing) -> list[Ended]:
+        """Close what is open for a target that is well again, unless a recovery flow runs: its result is the outcome."""
+        rows = self._connection.execute(
+            update(recoveries)
+            .where(
+                recoveries.c.target == healing.target,
+                recoveries.c.status.in_(_sources(RecoveryStatus.RECOVERED)),
+                recoveries.c.broken_since <= healing.healed_at,
+                recoveries.c.execution_id.is_(None),
+            )
+            .values(**_ending(RecoveryStatus.RECOVERED, healing.healed_at), healed_by=ITSELF)
+            .returning(recoveries.c.id, recoveries.c.action, recoveries.c.origin, *INTENT_COLUMNS)
+        ).all()
+        self._lose_attempts([row.id for row in rows], healing.healed_at, "The target was well before this attempt ended")
+        return [Ended(_intent(row), RecoveryStatus.RECOVERED, healing.healed_at, ITSELF) for row in rows]
+
+    def claim(self, recovery_id: str, worker: str, now: datetime, lease_until: datetime, max_seconds: float) -> Claim | None:
+        """Take a recovery that is due, or whose lease ran out. None when it is neither: somebody has it, or it ended.
+
+        One UPDATE decides; the new epoch makes every earlier holder's writing void.
+        """
+        due = and_(recoveries.c.status == RecoveryStatus.PENDING.value, recoveries.c.due_at <= now + timedelta(seconds=SKEW_SECONDS))
+        lapsed = and_(recoveries.c.status == RecoveryStatus.RUNNING.value, recoveries.c.lease_until <= now)
+        row = self._connection.execute(
+            update(recoveries)
+            .where(recoveries.c.id == recovery_id, or_(due, lapsed))
+            .values(
+                status=RecoveryStatus.RUNNING.value,
+                epoch=recoveries.c.epoch + 1,
+                lease_owner=worker,
+                lease_until=lease_until,
+                due_at=None,
+                rung_at=None,
+            )
+            .returning(
+                recoveries.c.id,
+                recoveries.c.action,
+                recoveries.c.origin,
+                recoveries.c.epoch,
+                recoveries.c.execution_id,
+                recoveries.c.recorded_at,
+                *INTENT_COLUMNS,
+            )
+        ).one_or_none()
+        if row is None:
+            return None
+        number = self._begin_attempt(recovery_id, row.action, worker, now)
+        overdue = (now - row.recorded_at).total_seconds() >= max_seconds
+        return Claim(_intent(row), row.epoch, number, row.execution_id, overdue)
+
+    def _begin_attempt(self, recovery_id: str, action: str, worker: str, now: datetime) -> int:
+        """A new attempt, or the one whose recovery flow is still under way."""
+        mine = recovery_attempts.c.recovery_id == recovery_id
+        lost = "The worker died, or did not report in time"
+        waiting = self._connection.execute(
+            update(recovery_attempts)
+            .where(mine, recovery_attempts.c.outcome == AttemptOutcome.WAITING.value)
+            .values(outcome=AttemptOutcome.RUNNING.value, worker=worker)
+            .returning(recovery_attempts.c.number)
+        ).scalar()
+        if waiting is not None:
+            return int(waiting)
+        self._connection.execute(
+            update(recovery_attempts)
+            .where(mine, recovery_attempts.c.outcome == AttemptOutcome.RUNNING.value)
+            .values(outcome=AttemptOutcome.LOST.value, completed_at=now, detail=lost)
+        )
+        number = self._connection.execute(select(func.coalesce(func.max(recovery_attempts.c.number), 0) + 1).where(mine)).scalar_one()
+        self._connection.execute(
+            insert(recovery_attempts).values(
+                recovery_id=recovery_id,
+                number=number,
+                action=action,
+                worker=worker,
+                outcome=AttemptOutcome.RUNNING.value,
+                started_at=now,
+            )
+        )
+        self._connection.execute(update(recoveries).where(recoveries.c.id == recovery_id).values(attempts=number))
+        return int(number)
+
+    def settle(self, claim: Claim, status: RecoveryStatus, tried: Tried, now: datetime, avoid_until: datetime) -> bool:
+        """End the attempt and its recovery; False, and nothing changed, when the lease passed to another or the target healed itself."""
+        recovered = status is RecoveryStatus.RECOVERED
+        avoid = {"avoid": list(tried.avoid), "avoid_until": avoid_until} if tried.avoid else {}
+        healed_by = claim.intent.action.value if recovered else None
+        changed = self._connection.execute(
+            update(recoveries).where(_held(claim), _may_become(status)).values(**_ending(status, now), healed_by=healed_by, **avoid)
+        ).rowcount
+        outcome = AttemptOutcome.SUCCEEDED if recovered else AttemptOutcome.FAILED
+        self._end_attempt(claim, outcome, tried, now)
+        return changed == 1
+
+    def postpone(self, claim: Claim, tried: Tried, now: datetime, due_at: datetime) -> bool:
+        """End a failed attempt, or leave a waiting one open, and try again at `due_at`; False as `settle`."""
+        changed = self._connection.execute(
+            update(recoveries)
+            .where(_held(claim), _may_become(RecoveryStatus.PENDING))
+            .values(
+                status=RecoveryStatus.PENDING.value,
+                due_at=due_at,
+                rung_at=due_at,
+                lease_until=None,
+                execution_id=func.coalesce(tried.execution_id, recoveries.c.execution_id),
+            )
+        ).rowcount
+        outcome = AttemptOutcome.WAITING if tried.is_waiting and changed else AttemptOutcome.FAILED
+        self._end_attempt(claim, outcome, tried, None if outcome is AttemptOutcome.WAITING else now)
+        return changed == 1
+
+    def _end_attempt(self, claim: Claim, outcome: AttemptOutcome, tried: Tried, completed_at: datetime | None) -> None:
+        """Only while it is this holder's: a lost one stays lost."""
+        self._connection.execute(
+            update(recovery_attempts)
+            .where(
+                recovery_attempts.c.recovery_id == claim.recovery_id,
+                recovery_attempts.c.number == claim.attempt,
+                recovery_attempts.c.outcome == AttemptOutcome.RUNNING.value,
+            )
+            .values(
+                outcome=outcome.value,
+                completed_at=completed_at,
+                detail=tried.detail,
+                execution_id=tried.execution_id or claim.execution_id,
+            )
+        )
+
+    def take_unheard(self, now: datetime, rung_before: datetime, limit: int) -> list[str]:
+        """Recoveries that should be under way and are not: due but rung for long ago, or held by a worker whose lease ran out.
+
+        They are marked as rung now, so that the next sweep leaves them alone for a while.
+        """
+        due = and_(recoveries.c.status == RecoveryStatus.PENDING.value, recoveries.c.rung_at < rung_before)
+        lapsed = and_(
+            recoveries.c.status == RecoveryStatus.RUNNING.value,
+            recoveries.c.lease_until <= now,
+            or_(recoveries.c.rung_at.is_(None), recoveries.c.rung_at < rung_before),
+        )
+        unheard = select(recoveries.c.id).where(or_(due, lapsed)).limit(limit).with_for_update(skip_locked=True).cte("unheard")
+        statement = update(recoveries).where(recoveries.c.id == unheard.c.id).values(rung_at=now).returning(recoveries.c.id)
+        return list(self._connection.execute(statement).scalars())
+
+    def fail_overdue(self, now: datetime, recorded_before: datetime, limit: int) -> list[Ended]:
+        """Fail what was open for too long and no worker holds."""
+        unheld = or_(recoveries.c.lease_until.is_(None), recoveries.c.lease_until <= now)
+        overdue = (
+            select(recoveries.c.id)
+            .where(IS_OPEN, recoveries.c.recorded_at < recorded_before, unheld)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+            .cte("overdue")
+        )
+        rows = self._connection.execute(
+            update(recoveries)
+            .where(recoveries.c.id == overdue.c.id)
+            .values(**_ending(RecoveryStatus.FAILED, now))
+            .returning(recoveries.c.id, recoveries.c.action, recoveries.c.origin, *INTENT_COLUMNS)
+        ).all()
+        self._lose_attempts([row.id for row in rows], now, "It took longer than a recovery may")
+        return [Ended(_intent(row), RecoveryStatus.FAILED, now, None) for row in rows]
+
+    def _lose_attempts(self, recovery_ids: Sequence[str], now: datetime, detail: str) -> None:
+        self._connection.execute(
+            update(recovery_attempts)
+            .where(recovery_attempts.c.recovery_id.in_(recovery_ids), recovery_attempts.c.outcome.in_(UNDER_WAY))
+            .values(outcome=AttemptOutcome.LOST.value, completed_at=now, detail=detail)
+        )
+
+    def list_open(self) -> list[Opened]:
+        """Every open recovery."""
+        rows = self._connection.execute(select(recoveries.c.id, recoveries.c.target, recoveries.c.broken_since).where(IS_OPEN))
+        return [Opened(row.id, row.target, row.broken_since) for row in rows]
+
+    def list_avoided(self, now: datetime) -> list[tuple[str, Sequence[str]]]:
+        """(target, base URLs) of the instances that get no calls now."""
+        rows = self._connection.execute(select(recoveries.c.target, recoveries.c.avoid).where(recoveries.c.avoid_until > now))
+        return [(row.target, row.avoid or ()) for row in rows]
+
+    def delete_ended_before(self, moment: datetime, limit: int) -> int:
+        """Forget up to `limit` recoveries that ended before this moment; returns how many."""
+        old = select(recoveries.c.id).where(recoveries.c.completed_at < moment).limit(limit)
+        return self._connection.execute(delete(recoveries).where(recoveries.c.id.in_(old))).rowcount
+
+    def list_flows(self) -> list[RecoveryFlow]:
+        """The recovery flows as the registry last told them."""
+        rows = self._connection.execute(select(recovery_flows))
+        return [RecoveryFlow(row.flow_id, row.fault_type, row.target or None) for row in rows]
+
+    def replace_flows(self, flows: Collection[RecoveryFlow]) -> None:
+        """Keep these recovery flows and no others."""
+        self._connection.execute(delete(recovery_flows))
+        rows = [{"flow_id": flow.flow_id, "fault_type": flow.fault_type, "target": flow.target or ""} for flow in flows]
+        if rows:
+            self._connection.execute(upsert(recovery_flows).on_conflict_do_nothing(), rows)
+
+
+def _held(claim: Claim) -> ColumnElement[bool]:
+    """The fence: only the holder of the latest epoch writes."""
+    return and_(
+        recoveries.c.id == claim.recovery_id, recoveries.c.epoch == claim.epoch, recoveries.c.status == RecoveryStatus.RUNNING.value
+    )
+
+
+def _may_become(status: RecoveryStatus) -> ColumnElement[bool]:
+    return recoveries.c.status.in_(_sources(status))
+
+
+def _sources(status: RecoveryStatus) -> list[str]:
+    return [source.value for source in sources_of(status)]
+
+
+def _ending(status: RecoveryStatus, at: datetime) -> dict[str, Any]:
+    return {"status": status.value, "completed_at": at, "due_at": None, "rung_at": None, "lease_until": None}
+
+
+def _values_of(intent: Intent) -> dict[str, Any]:
+    values = {column.name: getattr(intent, column.name) for column in INTENT_COLUMNS}
+    return {**values, "id": intent.recovery_id, "action": intent.action.value, "origin": origin_document(intent.origin)}
+
+
+def _intent(row: Row[Any]) -> Intent:
+    values = {column.name: getattr(row, column.name) for column in INTENT_COLUMNS}
+    return Intent(**values, recovery_id=row.id, action=Action(row.action), origin=read_origin(row.origin))
+
+
+def origin_document(origin: FlowOrigin | None) -> dict[str, str | None] | None:
+    """As JSON."""
+    return {"flowId": origin.flow_id, "executionId": origin.execution_id, "nodeId": origin.node_id} if origin else None
+
+
+def read_origin(document: dict[str, Any] | None) -> FlowOrigin | None:
+    """From JSON."""
+    return FlowOrigin(document["flowId"], document["executionId"], document.get("nodeId")) if document else None

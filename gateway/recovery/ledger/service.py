@@ -1,0 +1,251 @@
+"""The ledger of recoveries: what the error path, tasks, views and background watchers call. Everything true about a recovery is a row."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from random import Random
+
+import structlog
+
+from config.recovery import RecoverySettings
+from gateway.analytics.model import RecoveryEvent
+from gateway.background import BackgroundLoop
+from gateway.clock import Clock
+from gateway.observability.context import current_request_id
+from gateway.outbox.service import Outbox
+from gateway.recovery.breaker import BreakerState
+from gateway.recovery.decide import Situation, decide
+from gateway.recovery.ledger.flows import FlowRefresher, RecoveryFlows
+from gateway.recovery.ledger.intake import Intake
+from gateway.recovery.ledger.model import Ended, Intent, RecoveryPage, RecoveryStatus, RecoveryView, target_of
+from gateway.recovery.ledger.ports import FlowList, OnEnded, Strategy
+from gateway.recovery.ledger.postgres import RecoveryStore
+from gateway.recovery.ledger.postgres_views import LedgerReader
+from gateway.recovery.ledger.runner import Runner
+from gateway.recovery.ledger.sweeping import Sweeper, Swept
+from gateway.recovery.ledger.watching import Snapshot, Watch, fault_of_breaker
+from gateway.recovery.ledger.writing import UNREACHABLE, Writer
+from gateway.recovery.model import Action, Decision, Fault
+from gateway.recovery.model import Strategy as When
+from gateway.recovery.policy import DELAYED_ACTION
+from gateway.spool import FileSpool
+
+log = structlog.get_logger(__name__)
+
+MAX_PAGE = 200
+LEARN_SECONDS = 2.0  # how late a process may notice that another one opened or ended a recovery
+AWAY_SECONDS = 1.0  # between two tries while PostgreSQL is away
+SWEEP_SECONDS = 15.0  # each process sweeps as well, so that nothing is left open while beat or the workers are gone
+
+Avoided = Mapping[str, frozenset[str]]
+
+
+class Recoveries:
+    """One per process, safe for threads. Opens nothing until it is used.
+
+    Args:
+        strategies: what a worker does, by action.
+        snapshot: the poller's, read in web processes.
+        on_avoid: told, after each reading, which instances (base URLs by target) should get no calls.
+        on_ended: told once of each recovery that this process ended.
+    """
+
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        spool: FileSpool,
+        flows: FlowList,
+        strategies: Mapping[Action, Strategy],
+        snapshot: Snapshot,
+        on_avoid: Callable[[Avoided], object],
+        on_ended: Sequence[OnEnded],
+        clock: Clock,
+        settings: RecoverySettings,
+        worker: str,
+    ) -> None:
+        self._outbox = outbox
+        self._spool = spool
+        self._clock = clock
+        self._on_avoid = on_avoid
+        self._known_flows = RecoveryFlows()
+        self._refresher = FlowRefresher(outbox, flows)
+        self._intake = Intake(clock)
+        self._runner = Runner(
+            outbox=outbox,
+            strategies=strategies,
+            on_ended=on_ended,
+            clock=clock,
+            worker=worker,
+            lease_seconds=settings.lease_seconds,
+            max_seconds=settings.max_seconds,
+            random=Random(),
+        )
+        self._writer = Writer(outbox, self._intake, spool, clock, self._runner.tell)
+        self._sweeper = Sweeper(outbox, clock, max_seconds=settings.max_seconds, retention_days=settings.retention_days)
+        self._watch = Watch(snapshot, self._intake, self.report, self.healed)
+        self._loop = BackgroundLoop("recovery-ledger", self.step, retry_seconds=AWAY_SECONDS)
+        self._learn_at = self._sweep_at = 0.0
+
+    def intend(self, fault: Fault, decision: Decision, *, at: datetime | None = None) -> str | None:
+        """Open a recovery, or join the one of the same target. Memory only: no call to any server.
+
+        Args:
+            decision: what was decided; anything but a delayed one opens nothing.
+            at: when the fault was seen; now by default.
+        Returns:
+            The id for the client; None when nothing is left to a worker, or there is no room to write it down.
+        """
+        if decision.strategy is not When.DELAYED:
+            return None
+        target = target_of(fault)
+        flow = self._known_flows.find(fault.type.value, target)
+        intent = Intent(
+            target=target,
+            fault_type=fault.type.value,
+            category=fault.category.value,
+            severity=fault.severity.value,
+            source=fault.source,
+            fingerprint=fault.fingerprint,
+            action=Action.RUN_RECOVERY_FLOW if flow else decision.action,
+            broken_since=at or self._clock.now(),
+            detail=fault.detail,
+            vendor_code=fault.vendor_code,
+            flow_id=flow.flow_id if flow else None,
+            origin=fault.origin,
+            request_id=current_request_id(),
+        )
+        recovery_id, is_new = self._intake.open(intent)
+        if is_new:
+            self._loop.wake()
+        return recovery_id
+
+    def consider(self, fault: Fault) -> str | None:
+        """Decide about a fault at the end of what it broke, and open a recovery when it is left to a worker. Memory only."""
+        return self.intend(fault, decide(fault, Situation(recovery_flow=self.has_flow(fault))))
+
+    def report(self, fault: Fault, at: datetime | None = None) -> str | None:
+        """Open a recovery for a fault that a background watcher saw: nobody waits for an answer."""
+        has_flow = self.has_flow(fault)
+        action = Action.RUN_RECOVERY_FLOW if has_flow else DELAYED_ACTION.get(fault.type)
+        if action is None or (action is Action.RUN_RECOVERY_FLOW and not has_flow):
+            return None
+        return self.intend(fault, Decision(action, When.DELAYED, "noticed_in_background"), at=at)
+
+    def has_flow(self, fault: Fault) -> bool:
+        """Whether the registry has a recovery flow for this fault, as far as this process knows. Memory only."""
+        return self._known_flows.find(fault.type.value, target_of(fault)) is not None
+
+    def healed(self, target: str, at: datetime | None = None) -> None:
+        """A target is well by itself: its open recovery, when there is one, is closed. Memory only."""
+        if self._intake.heal(target, at or self._clock.now()):
+            self._loop.wake()
+
+    def breaker_changed(self, target: str, old: BreakerState, new: BreakerState, at: datetime) -> None:
+        """A breaker of this process opened: its target is to be recovered. Its probes were answered: it is well. Memory only."""
+        if new is BreakerState.OPEN and old is not BreakerState.OPEN:
+            self.report(fault_of_breaker(target), at)
+        elif new is BreakerState.CLOSED and old is BreakerState.HALF_OPEN:
+            self.healed(target, at)
+
+    def run(self, recovery_id: str) -> None:
+        """Try once; what the task calls. Ringing twice is harmless: the lease admits one runner.
+
+        Raises:
+            DatabaseError: PostgreSQL failed; the sweep rings again.
+        """
+        self._runner.run(recovery_id)
+
+    def sweep(self) -> Swept:
+        """Ring again for what nobody heard, fail what took too long, forget what is old. Harmless at any time.
+
+        Raises:
+            DatabaseError: PostgreSQL failed; the next sweep does it.
+        """
+        swept = self._sweeper.sweep()
+        for ended in swept.failed:
+            self._runner.tell(ended)
+        return swept
+
+    def refresh_flows(self) -> None:
+        """Ask the registry for the recovery flows; what the task calls. Harmless at any time.
+
+        Raises:
+            DatabaseError: PostgreSQL failed.
+        """
+        self._refresher.refresh()
+
+    def get(self, recovery_id: str) -> RecoveryView:
+        """One recovery with its attempts; the id of a merged one leads to the one that carries it out.
+
+        Raises:
+            RecoveryNotFound
+        """
+        with self._outbox.transaction() as work:
+            return LedgerReader(work.connection).get_view(recovery_id)
+
+    def list_page(
+        self, *, target: str | None = None, status: RecoveryStatus | None = None, limit: int = 20, offset: int = 0
+    ) -> RecoveryPage:
+        """A page of the ledger, newest first; at most `MAX_PAGE` at once."""
+        with self._outbox.transaction() as work:
+            return LedgerReader(work.connection).list_page(target, status, min(limit, MAX_PAGE), offset)
+
+    def start(self, *, watching: bool) -> None:
+        """Begin in the background; `watching` where a poller runs."""
+        self._loop.start()
+        if watching:
+            self._watch.start()
+
+    def stop(self) -> None:
+        """End it, after writing down what waits: to PostgreSQL, or to the spool."""
+        self._watch.stop()
+        self._loop.stop()
+        self._writer.write()
+        self._spool.close()
+
+    def step(self) -> float:
+        """One round of the background loop; returns the seconds until the next."""
+        if not self._writer.write():
+            return AWAY_SECONDS
+        try:
+            self._at_intervals()
+        except UNREACHABLE as error:
+            log.info("recoveries_not_read", code=error.code)
+            return AWAY_SECONDS
+        return LEARN_SECONDS
+
+    def _at_intervals(self) -> None:
+        now = self._clock.monotonic()
+        if now >= self._learn_at:
+            self._learn()
+            self._learn_at = now + LEARN_SECONDS / 2
+        if now >= self._sweep_at:
+            self.sweep()
+            self._sweep_at = now + SWEEP_SECONDS
+
+    def _learn(self) -> None:
+        with self._outbox.transaction() as work:
+            store = RecoveryStore(work.connection)
+            opened, avoided, flows = store.list_open(), store.list_avoided(self._clock.now()), store.list_flows()
+        self._intake.learn(opened)
+        self._known_flows.learn(flows)
+        by_target: dict[str, frozenset[str]] = {}
+        for target, urls in avoided:
+            by_target[target] = by_target.get(target, frozenset()) | frozenset(urls)
+        self._on_avoid(by_target)
+
+
+def recovery_event(ended: Ended) -> RecoveryEvent:
+    """How a recovery ended, for analytics."""
+    intent = ended.intent
+    return RecoveryEvent(
+        at=ended.ended_at,
+        recovery_id=intent.recovery_id,
+        target=intent.target,
+        fault_type=intent.fault_type,
+        action=ended.healed_by or intent.action.value,
+        strategy=When.DELAYED.value,
+        outcome=ended.status.value,
+        duration_ms=ended.duration_ms,
+        fingerprint=intent.fingerprint,
+    )

@@ -1,0 +1,94 @@
+"""Reads the poller's snapshot: a database that is down opens a recovery though nobody asked for it, one that answers closes its own."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from gateway.background import BackgroundLoop
+from gateway.databases.model import DatabaseName, DatabaseStatus, Status
+from gateway.databases.observing import NOT_CHECKED_YET
+from gateway.recovery.fingerprint import fingerprint, mask
+from gateway.recovery.ledger.intake import Intake
+from gateway.recovery.model import Fault, FaultType
+
+WATCH_SECONDS = 0.5
+
+Snapshot = Callable[[], Mapping[DatabaseName, DatabaseStatus]]
+
+
+class Watch:
+    """One loop per web process, no I/O: it reads what the poller saw last.
+
+    Args:
+        report: told of each fault that is news, with the moment it was seen.
+        healed: told of each target that is well, with the moment it was seen.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        intake: Intake,
+        report: Callable[[Fault, datetime], object],
+        healed: Callable[[str, datetime], object],
+    ) -> None:
+        self._snapshot = snapshot
+        self._intake = intake
+        self._report = report
+        self._healed = healed
+        self._loop = BackgroundLoop("recovery-watch", self.step)
+
+    def start(self) -> None:
+        """Begin in the background."""
+        self._loop.start()
+
+    def stop(self) -> None:
+        """End it."""
+        self._loop.stop()
+
+    def step(self) -> float:
+        """Look once; returns the seconds until the next look."""
+        for status in self._snapshot().values():
+            self._look(status)
+        return WATCH_SECONDS
+
+    def _look(self, status: DatabaseStatus) -> None:
+        target = f"database:{status.name.value}"
+        if status.status is Status.UNHEALTHY and status.error not in (None, NOT_CHECKED_YET):
+            if self._intake.may_open(target, status.timestamp):
+                self._report(fault_of(status, target), status.timestamp)
+        elif status.error is None and status.last_ok_at is not None:
+            self._healed(target, status.last_ok_at)
+
+
+def fault_of(status: DatabaseStatus, target: str) -> Fault:
+    """What the poller saw, as a fault like any other."""
+    error = status.error
+    return _fault(
+        FaultType.DATABASE_CONNECTION,
+        target,
+        error.detail if error else "It does not answer",
+        error_class=error.kind if error else "",
+        vendor_code=error.vendor_code if error else None,
+    )
+
+
+def fault_of_breaker(target: str) -> Fault:
+    """That calls of a target failed so often that its breaker opened, as a fault like any other."""
+    kind = FaultType.DATABASE_CONNECTION if target.startswith("database:") else FaultType.UPSTREAM
+    return _fault(kind, target, "It failed too often: its breaker opened", error_class="BreakerOpen", vendor_code=None)
+
+
+def _fault(kind: FaultType, target: str, detail: str, *, error_class: str, vendor_code: str | None) -> Fault:
+    source = target.partition(":")[2] if kind is FaultType.DATABASE_CONNECTION else "http"
+    template = mask(detail)
+    return Fault(
+        type=kind,
+        retryable=True,
+        source=source,
+        confidence=1.0,
+        fingerprint=fingerprint(fault_type=kind, source=source, vendor_code=vendor_code, frames=(), template=template),
+        error_class=error_class,
+        detail=detail,
+        template=template,
+        vendor_code=vendor_code,
+        target=target,
+    )
