@@ -52,6 +52,11 @@ def test_query_headers_method_and_timeout_come_from_the_config(kind: ServiceKind
         (Answer(200, {"content-type": "text/plain"}, b"{}"), "{}"),
         (Answer(200, {"content-type": "application/problem+json"}, b'{"a":1}'), {"a": 1}),
         (Answer(200, {"content-type": "application/json"}, b"{broken"), "{broken"),
+        (
+            Answer(200, {"content-type": "application/json"}, rb'{"\udc00": ["\ud800", "\uD83D\uDE00"]}'),
+            {"\ufffd": ["\ufffd", "\U0001f600"]},
+        ),
+        (Answer(200, {"content-type": "application/json"}, b'"\xed\xa0\x80"'), '"\ufffd\ufffd\ufffd"'),
         (Answer(204, {}, b""), None),
     ],
 )
