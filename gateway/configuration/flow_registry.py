@@ -3,7 +3,7 @@
 How "not offered" is told from "not there", endpoint by endpoint (404 or 405 of …):
 
 - `POST /flows`, `GET /flows`: the path names no resource, so not offered.
-- `GET /flows/{id}`: 404 means that there is no such flow. `health` and `types` are names of other endpoints there, never of flows.
+- `GET` and `PUT /flows/{id}`: 404 means that there is no such flow. `health` and `types` are names of other endpoints there, never of flows.
 - `POST /flows/{id}/execute`: 404 means that the registry does not know the flow (an upload that waits); nothing is reported then.
 - `PUT /executions/{id}/status`: the platform serves it below `/flows`. The path that worked last is asked first; when both answer 404 the
   registry does not know the execution.
@@ -53,6 +53,21 @@ class FlowRegistryClient:
         if answer.status >= HTTPStatus.BAD_REQUEST:
             raise FlowRefused(f"The Flow Registry refuses the definition: {message_of(answer)}", field_errors(answer))
         return {**document, **_stored(answer)}
+
+    def replace(self, document: Mapping[str, Any]) -> bool:
+        """Replace the flow of this id; False when the registry has none.
+
+        Raises:
+            FlowExists: another flow has its name and version; FlowRefused: the registry's own rules forbid it.
+        """
+        answer = self._transport.call(Endpoint.REPLACE_FLOW, f"/api/v1/flows/{segment(str(document['id']))}", json=document)
+        if answer.status in NO_ENDPOINT:
+            return False
+        if answer.status == HTTPStatus.CONFLICT:
+            raise FlowExists(f"Another flow than {document['id']} has its name and version")
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            raise FlowRefused(f"The Flow Registry refuses the definition: {message_of(answer)}", field_errors(answer))
+        return True
 
     def find(self, flow_id: str) -> dict[str, Any] | None:
         """The flow as the registry stores it; None when it has none of this id."""

@@ -30,6 +30,7 @@ class Endpoint(StrEnum):
     REGISTER_FLOW = "POST /api/v1/flows"
     FLOWS = "GET /api/v1/flows"
     FLOW = "GET /api/v1/flows/{id}"
+    REPLACE_FLOW = "PUT /api/v1/flows/{id}"
     EXECUTE = "POST /api/v1/flows/{id}/execute"
     EXECUTION_STATUS = "PUT /api/v1/executions/{executionId}/status"
     PLATFORM_EXECUTION_STATUS = "PUT /api/v1/flows/executions/{executionId}/status"

@@ -100,6 +100,7 @@ class PlatformConfigurationService:
             ("PUT", "/api/v1/flows/executions/([^/]+)/status", self._report),
             ("POST", "/api/v1/flows/([^/]+)/execute", self._execute),
             ("GET", "/api/v1/flows/([^/]+)", self._show),
+            ("PUT", "/api/v1/flows/([^/]+)", self._replace),
             ("DELETE", "/api/v1/flows/([^/]+)", self._archive),
         ]
 
@@ -139,6 +140,15 @@ class PlatformConfigurationService:
         if flow_id not in self.flows:
             return _not_found("Flow not found")
         return 200, {"success": True, "message": "OK", "data": self.flows[flow_id]}
+
+    def _replace(self, request: SeenRequest, _query: Any, flow_id: str) -> Reply:
+        if flow_id not in self.flows:
+            return _not_found("Flow not found")
+        problems = _problems(request.body)
+        if problems:
+            return 400, {"error": "Bad Request", "message": "Invalid flow definition", "details": problems}
+        self.flows[flow_id] |= request.body | {"updatedAt": "2026-01-02T00:00:00.000Z"}
+        return 200, {"success": True, "message": "Flow updated successfully", "data": self.flows[flow_id]}
 
     def _archive(self, _request: SeenRequest, _query: Any, flow_id: str) -> Reply:
         if flow_id not in self.flows:
