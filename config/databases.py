@@ -1,13 +1,15 @@
 """The settings of the six databases. A database without an address is disabled, and its role is served by its fallback."""
 
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from pydantic import AfterValidator, SecretStr
 
 from config.variables import Group, variable
 
 POOL_SIZE: dict[str, Any] = {"unit": "connections", "ge": 1, "le": 1000}
+TLS = "rediss://"
+CERT_REQS = "ssl_cert_reqs"  # the one word that redis-py and kombu (the broker's client) both read in a URL
 
 
 def _sqlalchemy_url(value: SecretStr) -> SecretStr:
@@ -22,8 +24,11 @@ def _sqlalchemy_url(value: SecretStr) -> SecretStr:
 
 
 def _redis_url(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().startswith(("redis://", "rediss://")):
+    url = value.get_secret_value()
+    if not url.startswith(("redis://", TLS)):
         raise ValueError("must be a redis:// or rediss:// URL")
+    if _cert_reqs(url) not in (None, "required", "optional", "none"):
+        raise ValueError(f"its {CERT_REQS} must be required, optional or none")
     return value
 
 
@@ -41,10 +46,25 @@ def _secret(value: SecretStr | None) -> str:
     return value.get_secret_value() if value else ""
 
 
-def redis_protocol_url(url: SecretStr | None, host: str | None, port: int, password: SecretStr | None) -> str | None:
-    """One redis:// URL from a URL or from its parts; None when neither is set."""
+def _cert_reqs(url: str) -> str | None:
+    """What the URL itself says: `required`, as redis-py writes it, or `CERT_REQUIRED`, as Celery's manual does."""
+    given = dict(parse_qsl(urlsplit(url).query)).get(CERT_REQS)
+    return given.lower().removeprefix("cert_") if given else None
+
+
+def _with_tls(url: str, *, verify: bool) -> str:
+    """The URL, saying whether the server's certificate is checked: left to itself redis-py checks and kombu does not."""
+    parts = urlsplit(url)
+    query = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name != CERT_REQS]
+    query.append((CERT_REQS, _cert_reqs(url) or ("required" if verify else "none")))
+    return parts._replace(query=urlencode(query)).geturl()
+
+
+def redis_protocol_url(url: SecretStr | None, host: str | None, port: int, password: SecretStr | None, *, tls_verify: bool) -> str | None:
+    """One redis:// or rediss:// URL from a URL or from its parts; None when neither is set."""
     if url:
-        return url.get_secret_value()
+        given = url.get_secret_value()
+        return _with_tls(given, verify=tls_verify) if given.startswith(TLS) else given
     if not host:
         return None
     credentials = f":{quote(_secret(password), safe='')}@" if password else ""
@@ -88,13 +108,18 @@ class DragonflySettings(Group):
     host: str | None = variable("DRAGONFLY_HOST", meaning="Its host, when no URL is set")
     port: int = variable("DRAGONFLY_PORT", default=6379, unit="port", ge=1, le=65535, meaning="Its port")
     password: SecretStr | None = variable("DRAGONFLY_PASSWORD", meaning="Its password")
+    tls_verify: bool = variable(
+        "DRAGONFLY_TLS_VERIFY",
+        default=True,
+        meaning="Check the server's certificate with rediss://; `false` for self-signed ones (Heroku's), which encrypts all the same",
+    )
     pool_size: int = variable("DRAGONFLY_POOL_SIZE", default=16, meaning="Connections a process keeps at the most", **POOL_SIZE)
     timeout_seconds: float = variable("DRAGONFLY_TIMEOUT_SECONDS", default=1.0, unit="s", gt=0, meaning="Limit of one command")
 
     @property
     def redis_url(self) -> str | None:
         """redis:// URL; None when DragonflyDB is not configured."""
-        return redis_protocol_url(self.url, self.host, self.port, self.password)
+        return redis_protocol_url(self.url, self.host, self.port, self.password, tls_verify=self.tls_verify)
 
 
 class RedisSettings(Group):
@@ -106,13 +131,18 @@ class RedisSettings(Group):
     host: str | None = variable("REDIS_HOST", meaning="Its host, when no URL is set")
     port: int = variable("REDIS_PORT", default=6380, unit="port", ge=1, le=65535, meaning="Its port")
     password: SecretStr | None = variable("REDIS_PASSWORD", meaning="Its password")
+    tls_verify: bool = variable(
+        "REDIS_TLS_VERIFY",
+        default=True,
+        meaning="Check the server's certificate with rediss://; `false` for self-signed ones (Heroku's), which encrypts all the same",
+    )
     pool_size: int = variable("REDIS_POOL_SIZE", default=8, meaning="Connections a process keeps at the most", **POOL_SIZE)
     timeout_seconds: float = variable("REDIS_TIMEOUT_SECONDS", default=1.0, unit="s", gt=0, meaning="Limit of one command")
 
     @property
     def redis_url(self) -> str | None:
         """redis:// URL; None when Redis is not configured."""
-        return redis_protocol_url(self.url, self.host, self.port, self.password)
+        return redis_protocol_url(self.url, self.host, self.port, self.password, tls_verify=self.tls_verify)
 
 
 class ClickHouseSettings(Group):

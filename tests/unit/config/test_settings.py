@@ -46,6 +46,21 @@ def test_the_broker_is_dragonfly_and_else_the_redis_of_heroku() -> None:
     assert read(REDIS_URL="redis://heroku:1", DRAGONFLY_HOST="fly", DRAGONFLY_PASSWORD="a b").broker_url == "redis://:a%20b@fly:6379/0"
 
 
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"REDIS_URL": "rediss://:p@h:1"}, "rediss://:p@h:1?ssl_cert_reqs=required"),
+        ({"REDIS_URL": "rediss://:p@h:1/0", "REDIS_TLS_VERIFY": "false"}, "rediss://:p@h:1/0?ssl_cert_reqs=none"),
+        ({"REDIS_URL": "redis://h:1", "REDIS_TLS_VERIFY": "false"}, "redis://h:1"),
+        ({"REDIS_URL": "rediss://h?ssl_cert_reqs=CERT_NONE&ssl_ca_certs=/ca"}, "rediss://h?ssl_ca_certs=%2Fca&ssl_cert_reqs=none"),
+        ({"DRAGONFLY_URL": "rediss://h", "DRAGONFLY_TLS_VERIFY": "false"}, "rediss://h?ssl_cert_reqs=none"),
+        ({"DRAGONFLY_URL": "rediss://h", "REDIS_TLS_VERIFY": "false"}, "rediss://h?ssl_cert_reqs=required"),
+    ],
+)
+def test_a_servers_certificate_is_checked_unless_told_otherwise(environment: dict[str, str], expected: str) -> None:
+    assert read(**environment).broker_url == expected
+
+
 def test_an_empty_variable_counts_as_not_set() -> None:
     assert read(PORT="", DATABASE_URL=" ").web.port == 3001
 
@@ -58,6 +73,7 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL"),
         ({"DATABASE_URL": "mysql://h/d"}, "DATABASE_URL"),
         ({"POSTGRES_URL": "mysql://h/d"}, "POSTGRES_URL"),
+        ({"REDIS_URL": "rediss://h?ssl_cert_reqs=maybe"}, "REDIS_URL"),
         ({"REDIS_URL": "http://h"}, "REDIS_URL"),
         ({"FLOW_REGISTRY_URL": "registry:8012"}, "FLOW_REGISTRY_URL"),
         ({"BIND_HOST": "0.0.0.0"}, "BIND_HOST"),
