@@ -151,7 +151,7 @@ def facts_of(fault: Fault) -> Facts:
         fault_type=fault.type.value,
         category=fault.category.value,
         severity=fault.severity.value,
-        source=fault.source,
+        source=storable(fault.source),
         retryable=fault.retryable,
         error_class=storable(fault.error_class),
         template=storable(fault.template),
@@ -179,4 +179,5 @@ def storable(text: str) -> str:
 
 def other_of(source: str) -> Facts:
     """The bucket of a source: for faults that came when it had its fill of patterns."""
+    source = storable(source)
     return Facts(f"v1{OTHER}{source}", "UNKNOWN_ERROR", "unknown", "medium", source, False, "", "any other fault of this source")

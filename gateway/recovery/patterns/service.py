@@ -27,7 +27,7 @@ FORGET_SECONDS = 3600.0
 RETENTION = timedelta(days=90)  # evidence is worth a thousandth of itself long before
 MAX_EVIDENCE = 5000
 MAX_RELATED = 5
-RELATED_FROM = 0.45  # cosine; of the sixty in benchmarks/causes.py, kin lie above (the same cause of two engines 0.6 to 0.95), strangers below
+RELATED_FROM = 0.45  # cosine; in benchmarks/causes.py one cause in two engines has 0.6 to 0.95, strangers have less than 0.4
 STOP_SECONDS = 3.0
 TYPES = frozenset(FaultType)
 
