@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, SecretStr, StringConstraints
 
 from config.variables import Group, variable
 
@@ -113,6 +113,38 @@ class ConfigurationSettings(Group):
         ge=6,
         le=3600,
         meaning="Lease of the gateway's own registration; renewed every third of it",
+    )
+
+
+class CacheSettings(Group):
+    """The cache: DragonflyDB, then Redis, then each process's own memory."""
+
+    namespace: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = variable(
+        "CACHE_NAMESPACE", default="gateway", meaning="Stands in every key: deployments that share a server differ in it"
+    )
+    timeout_seconds: float = variable(
+        "CACHE_TIMEOUT_SECONDS",
+        default=0.1,
+        unit="s",
+        gt=0,
+        le=5,
+        meaning="A cache server slower than this is left alone for 0.4 to 3.8 s; nothing is lost but its copies",
+    )
+    response_fresh_seconds: float = variable(
+        "RESPONSE_FRESH_SECONDS",
+        default=2.0,
+        unit="s",
+        ge=0,
+        le=300,
+        meaning="An answer of analytics or topology younger than this is given again; 0 gives none again",
+    )
+    response_stale_seconds: float = variable(
+        "RESPONSE_STALE_SECONDS",
+        default=30.0,
+        unit="s",
+        ge=0,
+        le=3600,
+        meaning="For so long more it is given, with its age, while nothing newer can be had",
     )
 
 

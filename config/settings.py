@@ -16,6 +16,7 @@ from config.databases import (
 )
 from config.groups import (
     AnalyticsSettings,
+    CacheSettings,
     ConfigServiceSettings,
     ConfigurationSettings,
     EdgeSettings,
@@ -40,6 +41,7 @@ class Settings:
     edge: EdgeSettings
     configuration: ConfigurationSettings
     worker: WorkerSettings
+    cache: CacheSettings
     analytics: AnalyticsSettings
     recovery: RecoverySettings
     config_service: ConfigServiceSettings

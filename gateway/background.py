@@ -1,4 +1,4 @@
-"""A loop in a daemon thread: the one way this house does something in the background of a process."""
+"""Daemon threads: the one way this house does something in the background of a process."""
 
 import threading
 from collections.abc import Callable
@@ -6,6 +6,18 @@ from collections.abc import Callable
 import structlog
 
 log = structlog.get_logger(__name__)
+
+
+def run_aside(name: str, job: Callable[[], object]) -> None:
+    """Call `job` once in a daemon thread. What it raises is logged."""
+
+    def run() -> None:
+        try:
+            job()
+        except Exception:  # nobody waits for it who could be told; the failure is logged with its traceback
+            log.exception("aside_failed", job=name)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
 
 
 class BackgroundLoop:

@@ -7,5 +7,5 @@ from gateway.databases.dragonflydb import DragonflyDB
 class DragonflyCache(RedisProtocolCache):
     """The cache in DragonflyDB."""
 
-    def __init__(self, database: DragonflyDB) -> None:
-        super().__init__(database)
+    def __init__(self, database: DragonflyDB, namespace: str) -> None:
+        super().__init__(database, namespace)

@@ -45,6 +45,9 @@ class InProcessCache:
     def increment(self, key: str, amount: int, ttl_seconds: float) -> int:
         return self._store.get().increment(key, amount, ttl_seconds)
 
+    def close(self) -> None:
+        """Nothing to let go of."""
+
     @property
     def size_bytes(self) -> int:
         """What is held, counted with its overhead."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 # version, written at, fresh until: seconds since the epoch, so that every process and both servers mean the same moment.
 _HEAD = struct.Struct("!Bdd")
 VERSION = 1
+LOADED = "loaded"
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,11 @@ def unpack(stored: bytes) -> Entry | None:
 class Cached:
     """What a reader gets. `stale`: its TTL is over, its stale window is not, and nothing newer could be had.
 
-    `source`: the backend that held it, or "loaded".
+    `source`: the backend that held it, or LOADED; then `stored` tells whether it was kept for others.
     """
 
     value: bytes
     age_seconds: float
     stale: bool
     source: str
+    stored: bool = True

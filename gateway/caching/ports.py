@@ -24,6 +24,9 @@ class CacheBackend(Protocol):
     def delete_many(self, keys: Iterable[str]) -> int:
         """Remove them; how many there were."""
 
+    def close(self) -> None:
+        """Let go of every connection; the next call opens another."""
+
     def increment(self, key: str, amount: int, ttl_seconds: float) -> int:
         """Add to a counter and return it. The first increment starts its time; later ones do not prolong it.
 

@@ -7,5 +7,5 @@ from gateway.databases.redis import Redis
 class RedisCache(RedisProtocolCache):
     """The cache in the legacy Redis."""
 
-    def __init__(self, database: Redis) -> None:
-        super().__init__(database)
+    def __init__(self, database: Redis, namespace: str) -> None:
+        super().__init__(database, namespace)

@@ -36,6 +36,9 @@ class BreakableCache:
         self._reach()
         return self._held.increment(key, amount, ttl_seconds)
 
+    def close(self) -> None:
+        """Nothing to let go of."""
+
     def _reach(self) -> None:
         self.calls += 1
         if self.down:

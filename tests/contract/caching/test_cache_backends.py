@@ -23,13 +23,13 @@ TTL = 60.0
 def dragonfly(request: pytest.FixtureRequest) -> tuple[CacheBackend, Callable[[], None]]:
     environment = real_environment("DRAGONFLY_URL") or {"DRAGONFLY_URL": request.getfixturevalue("redis_url")}
     database = DragonflyDB(DragonflySettings.read(environment))
-    return DragonflyCache(database), database.close
+    return DragonflyCache(database, "tests"), database.close
 
 
 def redis(request: pytest.FixtureRequest) -> tuple[CacheBackend, Callable[[], None]]:
     environment = real_environment("REDIS_URL") or {"REDIS_URL": request.getfixturevalue("redis_url")}
     database = Redis(RedisSettings.read(environment))
-    return RedisCache(database), database.close
+    return RedisCache(database, "tests"), database.close
 
 
 def in_process(_request: pytest.FixtureRequest) -> tuple[CacheBackend, Callable[[], None]]:

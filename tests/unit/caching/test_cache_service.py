@@ -1,13 +1,14 @@
 """The chain: who serves, what a failure costs, what is never served, and how a return goes."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from gateway.caching.in_process import InProcessCache
-from gateway.caching.service import Cache
-from gateway.errors import Unavailable
+from gateway.caching.service import MAX_VALUE_BYTES, Cache
+from gateway.errors import InvalidInput, NotFound, Unavailable
 from tests.fakes.caches import BreakableCache
 from tests.fakes.clock import FakeClock
 
@@ -214,3 +215,50 @@ def test_a_counter_goes_on_in_the_fallback(cache: Cache, first: BreakableCache) 
     assert [cache.increment("n", ttl_seconds=60), cache.increment("n", ttl_seconds=60)] == [1, 2]
     first.down = True
     assert [cache.increment("n", ttl_seconds=60), cache.increment("n", ttl_seconds=60)] == [1, 2]
+
+
+def test_nobody_waits_for_the_probe_of_a_failed_backend(first: BreakableCache, clock: FakeClock) -> None:
+    aside: list[Callable[[], None]] = []
+    cache = Cache([first, InProcessCache(clock)], clock, aside.append)
+    first.down = True
+    cache.get("k")
+    clock.advance(REST_SECONDS)
+    calls = first.calls
+    cache.get("k")
+    cache.set("k", b"v", 60)
+    cache.delete("k")
+    assert (first.calls, len(aside)) == (calls, 1)
+    first.down = False
+    aside.pop()()
+    assert cache.served_by == "dragonflydb"
+
+
+def test_that_there_is_none_is_said_and_ends_the_copy(cache: Cache, clock: FakeClock) -> None:
+    cache.get_or_load("k", lambda: b"v", ttl_seconds=10, stale_seconds=20)
+    clock.advance(15)
+
+    def gone() -> bytes:
+        raise NotFound("gone")
+
+    with pytest.raises(NotFound):
+        cache.get_or_load("k", gone, ttl_seconds=10, stale_seconds=20)
+    with pytest.raises(Unavailable):
+        cache.get_or_load("k", fail, ttl_seconds=10, stale_seconds=20)
+
+
+def test_a_wrong_question_is_not_answered_by_a_stale_value(cache: Cache, clock: FakeClock) -> None:
+    cache.get_or_load("k", lambda: b"v", ttl_seconds=10, stale_seconds=20)
+    clock.advance(15)
+
+    def refuse() -> bytes:
+        raise InvalidInput("wrong")
+
+    with pytest.raises(InvalidInput):
+        cache.get_or_load("k", refuse, ttl_seconds=10, stale_seconds=20)
+
+
+def test_what_is_too_large_is_not_kept_and_says_so(cache: Cache) -> None:
+    assert cache.set("k", b"v", 60)
+    assert not cache.set("k", b"v" * (MAX_VALUE_BYTES + 1), 60)
+    assert cache.get("k") is None
+    assert not cache.get_or_load("k", lambda: b"v" * (MAX_VALUE_BYTES + 1), ttl_seconds=10).stored
