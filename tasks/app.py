@@ -11,9 +11,11 @@ from gateway.observability.logging import configure_logging
 from tasks.base import GatewayTask
 from tasks.configuration import celery_settings
 from tasks.process import process
+from tasks.watchdog import install_watchdog
 
 app = Celery("gateway", task_cls=GatewayTask, include=["tasks.executions", "tasks.flows", "tasks.maintenance", "tasks.recoveries"])
 app.add_defaults(lambda: celery_settings(Settings.at_start()))
+install_watchdog(app)
 
 
 @setup_logging.connect

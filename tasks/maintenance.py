@@ -23,7 +23,7 @@ def refresh_topology(self: GatewayTask) -> None:
     self.container.topology_feeder.refresh()
 
 
-@app.task(bind=True, name=TaskName.ECHO.value)
+@app.task(bind=True, name=TaskName.ECHO.value, routine=True)
 def echo(self: GatewayTask) -> None:
     """Be received: each worker rings itself, and its watchdog hears whether it still consumes."""
     self.container.worker_health.consumed(str(self.request.hostname), str(self.request.delivery_info["routing_key"]))
