@@ -60,6 +60,8 @@ class Plan:
         """
         wanted = [("PORT", self.settings.web.host, self.settings.web.port)]
         if self.config_service:
+            if self.settings.config_service.port == self.settings.web.port:
+                raise EmbeddedError(f"PORT and CONFIG_SERVICE_PORT are both {self.settings.web.port}; choose another for one of them")
             wanted.append(("CONFIG_SERVICE_PORT", self.settings.config_service.host, self.settings.config_service.port))
         for variable, host, port in wanted:
             if not is_free(port, "127.0.0.1" if host == "localhost" else host):

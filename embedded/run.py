@@ -18,11 +18,13 @@ from embedded.postgres import EmbeddedPostgres
 from embedded.supervisor import Supervisor
 from embedded.terminal import event, say
 
+STOPPING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
 
 def main(directory: Path) -> int:
     """Start, show, watch, stop. Returns the exit status: 0 after an orderly stop, 1 when it could not start."""
     began = time.monotonic()
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    for number in STOPPING:
         signal.signal(number, _interrupt)
     try:
         lock = occupy(directory)
@@ -48,7 +50,14 @@ def main(directory: Path) -> int:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Only the first one counts: a terminal's reaches us twice, from it and from make."""
+    _ignore_signals()
     raise KeyboardInterrupt
+
+
+def _ignore_signals() -> None:
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _refuse(error: Exception) -> int:
@@ -58,8 +67,7 @@ def _refuse(error: Exception) -> int:
 
 def _stop(supervisor: Supervisor) -> None:
     """A second Ctrl-C must not interrupt the stop, which is short by itself."""
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
+    _ignore_signals()
     supervisor.stop()
 
 

@@ -1,9 +1,10 @@
 """The nine checks of a running gateway. Each raises when something is not as the contract says, and returns what it found."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from gateway.cli.report import demand
+from gateway.cli.report import CheckFailed, demand
 from gateway.outbound.answer import Answer
 from gateway.outbound.client import HttpClient
 
@@ -35,7 +36,7 @@ class Deployment:
 
     def checks(self) -> list[tuple[str, Callable[[], str]]]:
         """The nine, by the names that are printed."""
-        return [
+        named: list[tuple[str, Callable[[], str]]] = [
             ("Health Check", self.health),
             ("Database Status", self.databases),
             ("Configuration Service", self.configuration_service),
@@ -46,6 +47,7 @@ class Deployment:
             ("Rate Limiting", self.rate_limiting),
             ("Error Handling", self.error_handling),
         ]
+        return [(name, partial(_reading, check)) for name, check in named]
 
     def health(self) -> str:
         """It lives, is ready, and says how everything is."""
@@ -134,6 +136,18 @@ class Deployment:
     ) -> Answer:
         sent = {**self._headers, **(headers or {})}
         return self._http.request(method, self._base + path, headers=sent, json=json, timeout_seconds=timeout_seconds)
+
+
+def _reading(check: Callable[[], str]) -> str:
+    """What the check found, or that somebody else answers there.
+
+    Raises:
+        CheckFailed: an answer does not have the shape that the contract gives it.
+    """
+    try:
+        return check()
+    except (LookupError, TypeError, AttributeError) as error:
+        raise CheckFailed("what answers there does not answer as a gateway does") from error
 
 
 def _message(answer: Answer) -> str:

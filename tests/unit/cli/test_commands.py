@@ -155,6 +155,16 @@ def test_test_deployment_of_nobody_fails_nine_times() -> None:
     assert [check["passed"] for check in json.loads(result.output)["checks"]] == [False] * 9
 
 
+@pytest.mark.parametrize("body", [b'{"ok": true}', b"[]", b'{"data": null}'])
+def test_test_deployment_of_somebody_else_fails_in_words(body: bytes) -> None:
+    paths = ("/livez", "/readyz", "/health", "/api", "/api/openapi.json", "/api/v1/status/databases", "/api/v1/services")
+    answer = Answer(200, {"content-type": "application/json"}, body)
+    result = run(gateway(**dict.fromkeys(paths, answer)), "test-deployment", "--url", "http://gateway:3001")
+    assert (result.exit_code, isinstance(result.exception, SystemExit)) == (1, True)
+    assert "❌ Health Check - FAILED" in result.output
+    assert "what answers there does not answer as a gateway does" in result.output
+
+
 def test_test_deployment_sends_the_token() -> None:
     container = gateway()
     run(container, "test-deployment", "--token", "secret-token")

@@ -72,6 +72,12 @@ def test_a_port_in_use_is_named_with_the_variable_that_moves_it(tmp_path: Path) 
         make_plan({"PORT": free, "CONFIG_SERVICE_PORT": str(port), "FLOW_REGISTRY_URL": "http://r"}, tmp_path).require_free_ports()
 
 
+def test_one_port_for_two_servers_is_refused(tmp_path: Path) -> None:
+    port = str(remembered_port(tmp_path))
+    with pytest.raises(EmbeddedError, match=f"^PORT and CONFIG_SERVICE_PORT are both {port};"):
+        make_plan({"PORT": port, "CONFIG_SERVICE_PORT": port}, tmp_path).require_free_ports()
+
+
 def test_an_unusable_variable_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="PORT"):
         make_plan({"PORT": "many"}, tmp_path)
