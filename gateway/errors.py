@@ -39,6 +39,7 @@ class GatewayError(Exception):
         detail: one sentence for a client. No driver text, SQL, address with credentials or stack.
         retry_after_seconds: honest waiting time, or None when unknown or useless.
         fallback_available: a fallback can serve this role.
+        target: what is broken, as `database:<name>` or `service:<name>`; None when nothing outside is, or nobody said.
     """
 
     code: ClassVar[str] = "UNKNOWN_ERROR"
@@ -49,6 +50,7 @@ class GatewayError(Exception):
         self.detail = detail
         self.retry_after_seconds = retry_after_seconds
         self.fallback_available = fallback_available
+        self.target: str | None = None
 
 
 class InvalidInput(GatewayError):

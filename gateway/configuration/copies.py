@@ -12,7 +12,6 @@ from typing import Any
 import structlog
 
 from gateway.clock import Clock
-from gateway.configuration.cooldown import Cooldown
 from gateway.configuration.memory import Copy, CopyMemory, Kind, Place
 from gateway.configuration.model import CopyState
 from gateway.configuration.postgres import CopyRow, KnownCopyStore
@@ -38,7 +37,6 @@ class Copies:
         self._lock = threading.Lock()
         self._written: OrderedDict[Place, tuple[int, float]] = OrderedDict()  # digest, and when it was taken
         self._unwritten: dict[Place, Copy | None] = {}  # None: to be removed
-        self._rows_cooldown = Cooldown(clock, first_seconds=2.0, cap_seconds=10.0)
 
     def age_seconds(self, copy: Copy) -> float:
         """Since the service gave it, >= 0."""
@@ -162,17 +160,13 @@ class Copies:
                 self._written.popitem(last=False)
 
     def _read(self, ask: Any) -> list[CopyRow | None]:
-        if not self._rows_cooldown.admits():
-            return []
         try:
             with self._postgres.transaction(statement_timeout_seconds=READ_SECONDS) as connection:
                 rows: list[CopyRow | None] = ask(KnownCopyStore(connection))
+                return rows
         except (DatabaseError, DatabaseDisabled) as error:
-            self._rows_cooldown.failed()
             log.warning("known_copies_unreadable", code=error.code)
             return []
-        self._rows_cooldown.succeeded()
-        return rows
 
     def _from_row(self, row: CopyRow) -> Copy:
         age_seconds = max(0.0, (self._clock.now() - row.fetched_at).total_seconds())

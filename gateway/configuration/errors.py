@@ -44,13 +44,15 @@ class ConfigurationUnavailable(Unavailable):
 
     Attributes:
         status: the HTTP status it answered; 0 when it did not answer.
+        sent: whether any byte of the request may have reached it.
     """
 
     code = "CONFIGURATION_UNAVAILABLE"
 
-    def __init__(self, detail: str, *, retry_after_seconds: float | None = None, status: int = 0) -> None:
+    def __init__(self, detail: str, *, retry_after_seconds: float | None = None, status: int = 0, sent: bool = True) -> None:
         super().__init__(detail, retry_after_seconds=retry_after_seconds)
         self.status = status
+        self.sent = sent
 
 
 class CredentialsRefused(ConfigurationUnavailable):

@@ -1,31 +1,36 @@
-"""One call to the Configuration Service: headers, deadline, cool-down, and what its statuses mean everywhere."""
+"""One call to the Configuration Service: headers, deadline, breaker, and what its statuses mean everywhere."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from config.groups import ConfigurationSettings
 from gateway.clock import Clock
-from gateway.configuration.cooldown import Cooldown
 from gateway.configuration.errors import ConfigurationUnavailable, CredentialsRefused, NotOffered
 from gateway.configuration.offers import Endpoint, Offers
-from gateway.errors import Unavailable, UpstreamInvalid, UpstreamTimeout
+from gateway.errors import GatewayError, Unavailable, UpstreamInvalid, UpstreamTimeout
 from gateway.outbound.answer import Answer
-from gateway.outbound.client import HttpClient
+from gateway.outbound.client import IDEMPOTENT, HttpClient
+from gateway.recovery.breaker import BreakerOpen
+from gateway.recovery.breaker_model import Outcome
+from gateway.recovery.immediate import ImmediateRecovery
+from gateway.recovery.registry import Breakers
+from gateway.recovery.targets import CONFIGURATION_SERVICE, judge_of
 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
-DOWN = frozenset({502, 503, 504})  # the service, or the proxy before it, says that it cannot serve at all
 NO_ENDPOINT = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
 
 
 class Transport:
-    """Calls the Configuration Service and says what came of it to the cool-down and to the list of what it offers."""
+    """Calls the Configuration Service by way of its breaker, and keeps the list of what it offers."""
 
-    def __init__(self, http: HttpClient, settings: ConfigurationSettings, clock: Clock) -> None:
+    def __init__(self, http: HttpClient, settings: ConfigurationSettings, clock: Clock, recovery: ImmediateRecovery | None = None) -> None:
+        """`recovery`: of the process; one of its own without it."""
         self._http = http
         self._settings = settings
-        self.cooldown = Cooldown(clock)
+        self._clock = clock
+        self._recovery = recovery or ImmediateRecovery(Breakers(clock), clock)
         self.offers = Offers(clock)
 
     def call(
@@ -43,19 +48,24 @@ class Transport:
         Args:
             query: sent as given.
             timeout_seconds: limit of the whole call; the setting's by default.
-            urgent: ask even while the service is known to be down (health probe, registration).
+            urgent: ask even while the service is given up (health probe, registration), once; what comes of it counts all the same.
         Returns:
             2xx, 400, 404, 405, 409, 422 and 501: each endpoint knows what they mean to it.
         Raises:
             ConfigurationUnavailable: down, too slow, overloaded or failing; CredentialsRefused: 401 and 403; UpstreamInvalid: the rest.
         """
-        if not urgent and not self.cooldown.admits():
-            raise ConfigurationUnavailable(
-                "The Configuration Service is down", retry_after_seconds=max(0.1, round(self.cooldown.remaining_seconds, 1))
-            )
-        url = self._settings.url + path + (f"?{urlencode(query)}" if query else "")
+        method, url = endpoint.split()[0], self._settings.url + path + (f"?{urlencode(query)}" if query else "")
         limit = timeout_seconds or self._settings.timeout_seconds
-        return _judge(self._send(endpoint.split()[0], url, json, limit))
+
+        def attempt(left_seconds: float) -> Answer:
+            return _judge(self._send(method, url, json, left_seconds))
+
+        if urgent:
+            return self._observed(attempt, limit)
+        try:
+            return self._recovery.run(CONFIGURATION_SERVICE, attempt, timeout_seconds=limit, repeatable=method in IDEMPOTENT)
+        except BreakerOpen as error:
+            raise ConfigurationUnavailable("The Configuration Service is down", retry_after_seconds=error.retry_after_seconds) from error
 
     def call_offered(self, endpoint: Endpoint, path: str, **arguments: Any) -> Answer:
         """Like `call`, for an endpoint whose 404 and 405 can only mean that there is no such endpoint.
@@ -74,22 +84,25 @@ class Transport:
 
     def _send(self, method: str, url: str, json: Any, timeout_seconds: float) -> Answer:
         try:
-            answer = self._http.request(
+            return self._http.request(
                 method, url, headers=self._headers(), json=json, timeout_seconds=timeout_seconds, max_bytes=MAX_ANSWER_BYTES
             )
         except (Unavailable, UpstreamTimeout) as error:
-            self.cooldown.failed()
-            raise ConfigurationUnavailable(
-                error.detail.replace("called service", "Configuration Service"), retry_after_seconds=1
-            ) from error
-        except UpstreamInvalid:
-            self.cooldown.succeeded()  # it is there
+            detail, sent = error.detail.replace("called service", "Configuration Service"), getattr(error, "sent", True)
+            raise ConfigurationUnavailable(detail, sent=sent) from error
+
+    def _observed(self, attempt: Callable[[float], Answer], timeout_seconds: float) -> Answer:
+        """One attempt past the breaker, which is told of it. Copies stand in at no cost: one that fails spares all others the try."""
+        breaker, started, outcome = self._recovery.breakers.of(CONFIGURATION_SERVICE), self._clock.monotonic(), Outcome.SUCCESS
+        try:
+            return attempt(timeout_seconds)
+        except GatewayError as error:
+            outcome = judge_of(CONFIGURATION_SERVICE).of_error(error, self._clock.monotonic() - started)
             raise
-        if answer.status in DOWN:
-            self.cooldown.failed()
-        else:
-            self.cooldown.succeeded()
-        return answer
+        finally:
+            if outcome is not Outcome.NOTHING:
+                seconds = self._clock.monotonic() - started
+                breaker.observe(success=outcome is Outcome.SUCCESS, duration_seconds=seconds, decisive=True)
 
     def _headers(self) -> dict[str, str]:
         headers = {"x-service": self._settings.service_name, "accept": "application/json"}
@@ -108,7 +121,7 @@ def _judge(answer: Answer) -> Answer:
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         raise CredentialsRefused("The Configuration Service refuses the gateway's credentials")
     if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise ConfigurationUnavailable(f"The Configuration Service answered {status}", retry_after_seconds=1, status=status)
+        raise ConfigurationUnavailable(f"The Configuration Service answered {status}", status=status)
     raise UpstreamInvalid(f"The Configuration Service answered {status}")
 
 

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from gateway.configuration.model import Instance, Known, Service
 from gateway.flows.model import FlowDefinition
 from gateway.outbound.answer import Answer
 from gateway.recovery.model import Fault, FlowOrigin
+
+T = TypeVar("T")
 
 
 class FlowSource(Protocol):
@@ -40,6 +42,13 @@ class ServiceSource(Protocol):
     def choose_instance(self, service: Service) -> Instance:
         """One healthy instance."""
 
+    def rediscover(self, name: str) -> Service:
+        """The service as the registry knows it now, never from a copy.
+
+        Raises:
+            NotFound, Unavailable.
+        """
+
 
 class Http(Protocol):
     """The one HTTP client."""
@@ -60,6 +69,25 @@ class Http(Protocol):
         Raises:
             UpstreamUnreachable, UpstreamTimeout, UpstreamInvalid, InvalidInput.
         """
+
+
+class Recovery(Protocol):
+    """The one layer that repeats calls, and that does not make them while their target is given up."""
+
+    def run(self, target: str, attempt: Callable[[float], T], *, timeout_seconds: float, repeatable: bool) -> T:
+        """What an attempt returns, which is given the seconds that are left.
+
+        Raises:
+            BreakerOpen: it was not tried. Or whatever the last attempt raised.
+        """
+
+
+class Once:
+    """A Recovery where none is wired: one attempt."""
+
+    def run(self, target: str, attempt: Callable[[float], T], *, timeout_seconds: float, repeatable: bool) -> T:  # noqa: ARG002
+        """Implements Recovery."""
+        return attempt(timeout_seconds)
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ from typing import Any
 from config.groups import WorkerSettings
 from gateway.clock import Clock
 from gateway.executions.kinds.call import Kind
+from gateway.executions.kinds.calling import ServiceCaller
 from gateway.executions.kinds.capability import CapabilityKind
 from gateway.executions.kinds.service import ServiceKind
 from gateway.executions.kinds.transform import run_transform
 from gateway.executions.leases import Leases
 from gateway.executions.model import ExecutionPage, ExecutionStatus, ExecutionView, Started
 from gateway.executions.plan import PlanCache
-from gateway.executions.ports import Classify, FlowSource, Http, OnFault, RegistryReports, ServiceSource
+from gateway.executions.ports import Classify, FlowSource, Http, Once, OnFault, Recovery, RegistryReports, ServiceSource
 from gateway.executions.postgres import ExecutionStore
 from gateway.executions.reporting import Reporter
 from gateway.executions.runner import TRANSFORM, Runner
@@ -44,7 +45,9 @@ class Executions:
         on_fault: OnFault,
         clock: Clock,
         settings: WorkerSettings,
+        recovery: Recovery | None = None,
     ) -> None:
+        """`recovery`: stands around every call to a service; one attempt without it."""
         self._outbox = outbox
         leases = Leases(outbox, clock, settings.node_lease_seconds)
         settler = Settler(
@@ -57,8 +60,9 @@ class Executions:
             worker=worker_name(),
             random=Random(),
         )
-        kinds: dict[str, Kind] = {TRANSFORM: run_transform, "service": ServiceKind(services, http, clock)}
-        capability = CapabilityKind(services, http, clock)
+        caller = ServiceCaller(services, http, clock, recovery or Once())
+        kinds: dict[str, Kind] = {TRANSFORM: run_transform, "service": ServiceKind(services, caller, clock)}
+        capability = CapabilityKind(services, caller, clock)
         self._starter = Starter(outbox, flows, clock)
         self._runner = Runner(outbox=outbox, settler=settler, leases=leases, kinds=kinds, capability=capability, clock=clock)
         self._reporter = Reporter(outbox, reports, clock)

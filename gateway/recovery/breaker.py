@@ -111,14 +111,21 @@ class Breaker:
                 self._probes.popleft()
                 self._grants += self._leased(self._clock.monotonic())
 
-    def observe(self, *, success: bool, duration_seconds: float) -> None:
-        """What a health probe saw, outside of any call. While open, a good one begins the half-open time at once."""
+    def observe(self, *, success: bool, duration_seconds: float, decisive: bool = False) -> None:
+        """What a health probe saw, outside of any call. While open, a good one begins the half-open time at once.
+
+        Args:
+            decisive: a bad one alone opens it.
+        """
         with self._changing():
             self._moved_on()
             slow = duration_seconds > self._policy.slow_seconds
             if self._state is BreakerState.OPEN and success and not slow:
                 self._begin_half_open(Cause.CALLS)
-            self._count(success=success, slow=slow)
+            if self._state is BreakerState.CLOSED and decisive and not success:
+                self._open()
+            else:
+                self._count(success=success, slow=slow)
 
     @contextmanager
     def guard(self, judge: Judge | None = None, stopwatch: Callable[[], float] | None = None) -> Iterator[None]:

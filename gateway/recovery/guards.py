@@ -16,16 +16,20 @@ class DatabaseGuards:
 
     def __init__(self, breakers: Breakers) -> None:
         self._breakers = breakers
+        self._looked_bad: set[DatabaseName] = set()
 
     def around(self, name: DatabaseName, stopwatch: Callable[[], float] | None = None) -> AbstractContextManager[None]:
         """A `gateway.databases.guarding.Guard`. Raises DatabaseBreakerOpen on entering."""
         return self._breakers.of(f"{DATABASE}{name}").guard(stopwatch=stopwatch)
 
     def saw(self, name: DatabaseName, look: Look) -> None:
-        """What the poller saw: it opens the breaker of a dead database without traffic, and readmits one that answers again."""
+        """What the poller saw: a second bad look in a row opens the breaker, traffic or not, and a good one readmits the database."""
         if look.error is not None and look.error.code == DatabasePoolExhausted.code:
             return
-        self._breakers.of(f"{DATABASE}{name}").observe(success=look.usable, duration_seconds=(look.latency_ms or 0.0) / 1000)
+        again = name in self._looked_bad
+        (self._looked_bad.discard if look.usable else self._looked_bad.add)(name)
+        seconds = (look.latency_ms or 0.0) / 1000
+        self._breakers.of(f"{DATABASE}{name}").observe(success=look.usable, duration_seconds=seconds, decisive=again)
 
     def state(self, name: str) -> str:
         """The breaker's state; of one that was never called, closed."""

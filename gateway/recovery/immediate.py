@@ -14,7 +14,7 @@ import structlog
 
 from gateway.clock import Clock
 from gateway.databases.errors import DatabaseTimeout
-from gateway.errors import GatewayError, UpstreamTimeout
+from gateway.errors import GatewayError, Unavailable, UpstreamInvalid, UpstreamTimeout
 from gateway.recovery.breaker import Breaker, BreakerOpen
 from gateway.recovery.breaker_model import Judge
 from gateway.recovery.budget import BudgetPolicy, RetryBudget
@@ -60,7 +60,7 @@ class ImmediateRecovery:
         sleep: Callable[[float], None] = time.sleep,
         roll: Callable[[], float] = random.random,
     ) -> None:
-        self._breakers = breakers
+        self.breakers = breakers
         self._clock = clock
         self._policy = policy or RecoveryPolicy()
         self._budget = budget or BudgetPolicy()
@@ -80,7 +80,7 @@ class ImmediateRecovery:
         Raises:
             BreakerOpen: it was not tried. Or whatever the last try raised.
         """
-        breaker, deadline, number = self._breakers.of(target), self._clock.monotonic() + timeout_seconds, 0
+        breaker, deadline, number = self.breakers.of(target), self._clock.monotonic() + timeout_seconds, 0
         while True:
             number += 1
             try:
@@ -89,6 +89,8 @@ class ImmediateRecovery:
             except BreakerOpen:
                 raise
             except GatewayError as error:
+                if isinstance(error, (Unavailable, UpstreamTimeout, UpstreamInvalid)):
+                    error.target = error.target or target
                 harmless = repeatable or getattr(error, "sent", None) is False
                 wait = self._wait_before_next(error, _Try(target, breaker, number, harmless, deadline - self._clock.monotonic()))
                 if wait is None:

@@ -13,7 +13,7 @@ DATABASE_POLICY = BreakerPolicy(open_seconds_cap=4.0)
 # Services are slow by nature (a model that thinks, a report that is computed): only their own deadline calls them slow.
 SERVICE_POLICY = BreakerPolicy(slow_seconds=15.0, open_seconds_cap=15.0)
 # Everybody reads copies of it meanwhile, so little evidence is enough, and it is asked again soon.
-CONFIGURATION_POLICY = BreakerPolicy(window_calls=2, minimum_calls=1, open_seconds=0.5, open_seconds_cap=4.0, half_open_permits=1)
+CONFIGURATION_POLICY = BreakerPolicy(window_calls=10, minimum_calls=3, open_seconds=0.5, open_seconds_cap=4.0, half_open_permits=1)
 
 # Who waited for less learned nothing about the target: the deadline was the caller's own choice.
 TELLING_SECONDS = 0.5
@@ -21,6 +21,9 @@ TELLING_SECONDS = 0.5
 ENDED_BY_SERVER = frozenset({"57014", "55P03", "159", "160", "1500"})
 OWN_BOTTLENECK = (DatabasePoolExhausted,)  # our connections are in use; the server said nothing
 STILL_SERVES = (DatabaseReadOnly,)  # reads work
+
+FAILING_STATUSES = frozenset({"500", "502", "503", "504", "507", "520", "521", "522", "523", "524"})
+CONFIGURATION_FAILING = frozenset({"502", "503", "504"})  # the platform's own answers 500 to an id that is taken
 
 
 class DatabaseBreakerOpen(BreakerOpen, DatabaseUnreachable):
@@ -55,7 +58,8 @@ def judge_of(target: str, *, callers_own: bool = False) -> Judge:
     if target.startswith(DATABASE):
         name = target.removeprefix(DATABASE)
         return Judge(lambda error, seconds: _of_database(name, error, seconds, callers_own=callers_own), by_time=not callers_own)
-    return Judge(_of_service) if target.startswith(SERVICE) else BY_CLASS
+    failing = CONFIGURATION_FAILING if target == CONFIGURATION_SERVICE else FAILING_STATUSES
+    return Judge(lambda error, seconds: _of_service(error, seconds, failing)) if target.startswith(SERVICE) else BY_CLASS
 
 
 def _of_database(name: str, error: BaseException, seconds: float, *, callers_own: bool) -> Outcome:
@@ -70,7 +74,7 @@ def _of_database(name: str, error: BaseException, seconds: float, *, callers_own
     return Outcome.FAILURE
 
 
-def _of_service(error: BaseException, seconds: float) -> Outcome:
+def _of_service(error: BaseException, seconds: float, failing: frozenset[str]) -> Outcome:
     if not isinstance(error, Exception) or isinstance(error, BreakerOpen):
         return Outcome.NOTHING
     if isinstance(error, UpstreamTimeout) and seconds < TELLING_SECONDS:
@@ -79,8 +83,5 @@ def _of_service(error: BaseException, seconds: float) -> Outcome:
         return Outcome.SUCCESS
     status = str(getattr(error, "vendor_code", None) or getattr(error, "status", None) or "")
     if status.isdigit() and status != "0":  # it answered: only a server's own failure speaks against it
-        return Outcome.FAILURE if status in FAILING_STATUSES else Outcome.SUCCESS
+        return Outcome.FAILURE if status in failing else Outcome.SUCCESS
     return Outcome.FAILURE if isinstance(error, GatewayError) else Outcome.NOTHING
-
-
-FAILING_STATUSES = frozenset({"500", "502", "503", "504", "507", "520", "521", "522", "523", "524"})

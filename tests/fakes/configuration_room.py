@@ -21,6 +21,8 @@ from gateway.databases.postgres import Postgres
 from gateway.outbound.client import HttpClient
 from gateway.outbox.relay import Relay
 from gateway.outbox.service import Outbox
+from gateway.recovery.guards import DatabaseGuards
+from gateway.recovery.registry import Breakers
 
 
 class NoRelay:
@@ -62,7 +64,7 @@ def build_room(url: str, clock: Clock, *, postgres_url: str | None = None, **var
     settings = Settings.from_environment(environment)
     own = settings.configuration
     http = HttpClient(8, clock)
-    postgres = Postgres(settings.postgres)
+    postgres = Postgres(settings.postgres, DatabaseGuards(Breakers(clock)).around)
     transport = Transport(http, own, clock)
     client, registry = ConfigurationServiceClient(transport), FlowRegistryClient(transport)
     copies = Copies(postgres, clock)

@@ -72,3 +72,6 @@ class FakeDirectory:
 
     def choose_instance(self, service: Service) -> Instance:
         return service.instances[0]
+
+    def rediscover(self, name: str) -> Service:
+        return self.discover(name).value

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from gateway.configuration.model import Instance
 from gateway.errors import UpstreamInvalid
 from gateway.executions.errors import AnswerUnexpected, ServiceOverloaded
 from gateway.executions.model import MAX_NODE_OUTPUT_BYTES
@@ -40,11 +39,6 @@ class NodeCall:
 
 Kind = Callable[[NodeCall], Any]
 """Runs one node and returns its output, any JSON value. Raises GatewayError."""
-
-
-def url_of(instance: Instance, path: str) -> str:
-    """The address of a path on an instance. `path` begins with a slash, so it can never name another host."""
-    return instance.base_url + path
 
 
 def check_status(answer: Answer, service: str, expected: Collection[int], now: datetime) -> None:

@@ -121,7 +121,7 @@ def test_nobody_asks_while_the_service_is_known_to_be_down(room: Room, platform:
         with pytest.raises(ConfigurationUnavailable) as caught:
             room.configuration.get_value("k")
     assert len(platform.seen) == asked
-    assert caught.value.retry_after_seconds == pytest.approx(0.5)
+    assert 0.3 < (caught.value.retry_after_seconds or 0) <= 0.5
     platform.failing_with = None
     clock.advance(0.5)
     assert room.configuration.get_value("k").value.value == "v"

@@ -6,8 +6,10 @@ import pytest
 from gateway.errors import InvalidInput, UpstreamInvalid
 from gateway.executions.errors import AnswerUnexpected, ServiceUndiscovered
 from gateway.executions.kinds.call import NodeCall
+from gateway.executions.kinds.calling import ServiceCaller
 from gateway.executions.kinds.capability import CapabilityKind
 from gateway.executions.kinds.transform import run_transform
+from gateway.executions.ports import Once
 from gateway.outbound.answer import Answer
 from tests.fakes.clock import FakeClock
 from tests.fakes.upstream import FakeDirectory, FakeHttp, json_answer
@@ -29,7 +31,7 @@ def directory() -> FakeDirectory:
 
 @pytest.fixture
 def kind(http: FakeHttp, directory: FakeDirectory) -> CapabilityKind:
-    return CapabilityKind(directory, http, FakeClock())
+    return CapabilityKind(directory, ServiceCaller(directory, http, FakeClock(), Once()), FakeClock())
 
 
 @pytest.mark.parametrize("value", [None, 0, "text", [1, {"a": None}]])

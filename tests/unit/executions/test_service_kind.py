@@ -6,7 +6,9 @@ import pytest
 from gateway.errors import InvalidInput
 from gateway.executions.errors import AnswerUnexpected, ServiceOverloaded, ServiceUndiscovered
 from gateway.executions.kinds.call import NodeCall, retry_after_seconds
+from gateway.executions.kinds.calling import ServiceCaller
 from gateway.executions.kinds.service import ServiceKind
+from gateway.executions.ports import Once
 from gateway.outbound.answer import Answer
 from tests.fakes.clock import FakeClock
 from tests.fakes.upstream import FakeDirectory, FakeHttp, json_answer
@@ -25,7 +27,7 @@ def http() -> FakeHttp:
 def kind(http: FakeHttp) -> ServiceKind:
     directory = FakeDirectory()
     directory.add("prices", 9000)
-    return ServiceKind(directory, http, FakeClock())
+    return ServiceKind(directory, ServiceCaller(directory, http, FakeClock(), Once()), FakeClock())
 
 
 def test_posts_by_default_under_the_key_of_its_node(kind: ServiceKind, http: FakeHttp) -> None:

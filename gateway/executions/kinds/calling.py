@@ -1,0 +1,124 @@
+"""One call to a discovered service, by way of its breaker: another instance when one refuses, another try when that is harmless."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import structlog
+
+from gateway.clock import Clock
+from gateway.configuration.model import Instance, Service
+from gateway.errors import GatewayError
+from gateway.executions.kinds.call import MAX_ANSWER_BYTES
+from gateway.executions.ports import Http, Recovery, ServiceSource
+from gateway.outbound.answer import Answer
+from gateway.outbound.errors import UpstreamUnreachable
+
+log = structlog.get_logger(__name__)
+
+AVOID_SECONDS = 5.0  # an instance that refused is called again after this, or when there is no other
+MOST_AVOIDED = 1000
+NOT_EVEN_WITH_A_KEY = frozenset({"PATCH"})  # everything else is idempotent by RFC 9110 §9.2.2, or by the key that each call carries
+
+
+def _any_instance(_instance: Instance) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class ServiceCall:
+    """What is sent, to whichever instance.
+
+    Attributes:
+        path: the path on an instance.
+        check: raises for an answer that is none of the expected.
+        fits: whether an instance can take this call at all.
+    """
+
+    method: str
+    path: Callable[[Instance], str]
+    headers: Mapping[str, str]
+    body: bytes | None
+    timeout_seconds: float
+    check: Callable[[Answer], None]
+    fits: Callable[[Instance], bool] = field(default=_any_instance)
+
+
+class ServiceCaller:
+    """Safe for threads."""
+
+    def __init__(self, services: ServiceSource, http: Http, clock: Clock, recovery: Recovery) -> None:
+        self._services = services
+        self._http = http
+        self._clock = clock
+        self._recovery = recovery
+        self._lock = threading.Lock()
+        self._avoided: dict[str, float] = {}
+
+    def call(self, service: Service, call: ServiceCall) -> Answer:
+        """The answer that `call.check` accepts.
+
+        Raises:
+            BreakerOpen: the service failed too often lately and was not called. Whatever `check` raises.
+            UpstreamUnreachable, UpstreamTimeout, UpstreamInvalid, InvalidInput.
+        """
+
+        def attempt(left_seconds: float) -> Answer:
+            deadline = self._clock.monotonic() + left_seconds
+            instance = self._choose(service)
+            try:
+                answer = self._send(instance, call, left_seconds)
+            except UpstreamUnreachable as error:
+                other = None if error.sent else self._find_other(service, instance, call)
+                if other is None:
+                    raise
+                answer = self._send(other, call, max(0.001, deadline - self._clock.monotonic()))
+            call.check(answer)
+            return answer
+
+        repeatable = call.method not in NOT_EVEN_WITH_A_KEY
+        return self._recovery.run(f"service:{service.name}", attempt, timeout_seconds=call.timeout_seconds, repeatable=repeatable)
+
+    def _send(self, instance: Instance, call: ServiceCall, timeout_seconds: float) -> Answer:
+        url = instance.base_url + call.path(instance)
+        try:
+            return self._http.request(
+                call.method, url, headers=call.headers, body=call.body, timeout_seconds=timeout_seconds, max_bytes=MAX_ANSWER_BYTES
+            )
+        except UpstreamUnreachable as error:
+            if not error.sent:
+                self._avoid(instance)
+            raise
+
+    def _choose(self, service: Service) -> Instance:
+        """The next in turn that did not refuse lately; the next in turn when all did."""
+        for _ in service.instances:
+            instance = self._services.choose_instance(service)
+            if not self._is_avoided(instance):
+                return instance
+        return self._services.choose_instance(service)
+
+    def _find_other(self, service: Service, refused: Instance, call: ServiceCall) -> Instance | None:
+        """Another instance: of those known, else of those that the registry knows now."""
+        other = self._pick(service, call)
+        if other is None:
+            try:
+                other = self._pick(self._services.rediscover(service.name), call)
+            except GatewayError as error:  # what is reported is the refusal; that nobody else is known adds nothing
+                log.info("rediscovery_failed", service=service.name, code=error.code)
+        if other is not None:
+            log.warning("service_failed_over", service=service.name, refused=refused.base_url, chosen=other.base_url)
+        return other
+
+    def _pick(self, service: Service, call: ServiceCall) -> Instance | None:
+        return next((each for each in service.instances if call.fits(each) and not self._is_avoided(each)), None)
+
+    def _is_avoided(self, instance: Instance) -> bool:
+        return self._avoided.get(instance.base_url, 0.0) > self._clock.monotonic()
+
+    def _avoid(self, instance: Instance) -> None:
+        with self._lock:
+            now = self._clock.monotonic()
+            if len(self._avoided) >= MOST_AVOIDED:
+                self._avoided = {url: until for url, until in self._avoided.items() if until > now}
+            self._avoided[instance.base_url] = now + AVOID_SECONDS

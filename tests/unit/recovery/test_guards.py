@@ -1,0 +1,106 @@
+"""How databases reach their breakers: by the house's calls, by callers' reads, and by the poller's looks."""
+
+import pytest
+
+from gateway.databases.errors import DatabasePoolExhausted, DatabaseTimeout, DatabaseUnreachable
+from gateway.databases.model import DatabaseName, ResultSet, StatusError
+from gateway.databases.observing import Look
+from gateway.recovery.breaker import BreakerState
+from gateway.recovery.guards import DatabaseGuards, read_recovery
+from gateway.recovery.immediate import ImmediateRecovery
+from gateway.recovery.registry import Breakers
+from gateway.recovery.targets import DatabaseBreakerOpen
+from tests.fakes.clock import FakeClock
+
+NAME = DatabaseName.CLICKHOUSE
+
+
+class Bench:
+    """ClickHouse's breaker and what leads to it."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.breakers = Breakers(self.clock, roll=lambda: 0.0)
+        self.guards = DatabaseGuards(self.breakers)
+        self.read = read_recovery(ImmediateRecovery(self.breakers, self.clock, sleep=self.clock.advance, roll=lambda: 0.5))
+
+    @property
+    def state(self) -> str:
+        return self.guards.state(NAME)
+
+    def look(self, code: str | None = None) -> None:
+        error = StatusError("x", code, "x") if code else None
+        self.guards.saw(NAME, Look(self.clock.now(), error, latency_ms=5.0, usable=code is None))
+
+    def fail(self, times: int) -> None:
+        for _ in range(times):
+            with pytest.raises(DatabaseUnreachable), self.guards.around(NAME):
+                raise DatabaseUnreachable(NAME, "x")
+
+
+def test_a_database_that_was_never_called_is_closed() -> None:
+    assert Bench().state == "closed"
+
+
+def test_the_houses_calls_open_it_and_then_are_not_made() -> None:
+    bench = Bench()
+    bench.fail(5)
+    with pytest.raises(DatabaseBreakerOpen), bench.guards.around(NAME):
+        pytest.fail("was called")
+    assert bench.breakers.find("database:redis") is None
+
+
+def test_two_bad_looks_open_it_and_two_good_ones_readmit_it_without_traffic() -> None:
+    bench = Bench()
+    states = []
+    for code in ("DATABASE_TIMEOUT", "DATABASE_TIMEOUT", None, None):
+        bench.look(code)
+        states.append(bench.state)
+        bench.clock.advance(0.5)
+    assert states == ["closed", "open", "half_open", "closed"]
+
+
+def test_a_look_that_found_no_connection_says_nothing() -> None:
+    bench = Bench()
+    for _ in range(10):
+        bench.look(DatabasePoolExhausted.code)
+    assert bench.state == "closed"
+    assert bench.breakers.find(f"database:{NAME}") is None
+
+
+def test_a_callers_read_is_repeated_when_the_server_was_gone() -> None:
+    bench, errors = Bench(), [DatabaseUnreachable(NAME, "x")]
+
+    def read(_left: float) -> ResultSet:
+        if errors:
+            raise errors.pop()
+        return ResultSet(("a",), ((1,),))
+
+    assert bench.read(NAME, read, 5.0).rows == ((1,),)
+
+
+def test_a_callers_slow_statements_do_not_shut_others_out() -> None:
+    bench = Bench()
+
+    def slow(seconds: float) -> ResultSet:
+        bench.clock.advance(seconds)
+        raise DatabaseTimeout(NAME, "x", vendor_code="159")
+
+    for _ in range(10):
+        with pytest.raises(DatabaseTimeout):
+            bench.read(NAME, slow, 30.0)
+    assert bench.breakers.of(f"database:{NAME}").state() is BreakerState.CLOSED
+
+
+def test_a_hung_server_is_noticed_by_callers_reads_too() -> None:
+    bench = Bench()
+
+    def hung(seconds: float) -> ResultSet:
+        bench.clock.advance(seconds)
+        raise DatabaseTimeout(NAME, "x")
+
+    for _ in range(5):
+        with pytest.raises(DatabaseTimeout):
+            bench.read(NAME, hung, 2.0)
+    with pytest.raises(DatabaseBreakerOpen):
+        bench.read(NAME, hung, 2.0)
