@@ -9,7 +9,7 @@ from flask import request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 
 from gateway.errors import FieldError, InvalidInput
 from gateway.flows.limits import find_excess, pointer_to
@@ -151,8 +151,9 @@ def json_object(*, optional: bool = False) -> dict[str, Any]:
 
     Raises:
         InvalidRequest: malformed, not UTF-8, too deep, too many values, or a value that PostgreSQL cannot hold.
+        RequestEntityTooLarge, UnsupportedMediaType.
     """
-    raw = request.get_data(cache=False)
+    raw = _read()
     if not raw.strip():
         if optional:
             return {}
@@ -163,6 +164,19 @@ def json_object(*, optional: bool = False) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidRequest.of("The body must be a JSON object", kind="object.base")
     return value
+
+
+def _read() -> bytes:
+    try:
+        raw = request.get_data(cache=False)
+    except HTTPException:
+        raise
+    except Exception as error:  # gunicorn, for one, has an exception of its own for a broken chunk
+        raise InvalidRequest.of("The body is not framed as HTTP says", kind="json.malformed") from error
+    limit = request.max_content_length
+    if limit is not None and request.content_length is None and len(raw) >= limit:
+        raise RequestEntityTooLarge  # werkzeug cuts a chunked body off at the limit and says nothing
+    return raw
 
 
 def parse_json(raw: bytes) -> Any:

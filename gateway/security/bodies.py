@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from flask import Request
-from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, UnsupportedMediaType
 
 from gateway.errors import FieldError, MalformedInput
 from gateway.flows.limits import find_excess
@@ -36,7 +36,12 @@ def read_json(request: Request) -> object:
 
 
 def _read(request: Request) -> bytes:
-    body = request.get_data(cache=False)
+    try:
+        body = request.get_data(cache=False)
+    except HTTPException:
+        raise
+    except Exception as error:  # gunicorn, for one, has an exception of its own for a broken chunk
+        raise _malformed("The body is not framed as HTTP says") from error
     limit = request.max_content_length
     if limit is not None and request.content_length is None and len(body) >= limit:
         raise RequestEntityTooLarge  # werkzeug cuts a chunked body off at the limit and says nothing

@@ -81,3 +81,22 @@ def test_a_chunked_body_is_read(served_port: tuple[int, "subprocess.Popen[bytes]
     connection.request("POST", "/api/v1/config", iter([b'{"key": "k",', b'"value": 1}']), headers, encode_chunked=True)
     assert connection.getresponse().status == 201
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("chunks", "status"),
+    [(b"zz\r\n{}\r\n0\r\n\r\n", 400), (b"f00000\r\n" + b" " * 0xF00000 + b"\r\n0\r\n\r\n", 413)],
+    ids=["broken", "too large"],
+)
+def test_a_chunked_body_that_is_broken_or_too_large_is_refused(
+    served_port: tuple[int, "subprocess.Popen[bytes]"], chunks: bytes, status: int
+) -> None:
+    port, _ = served_port
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.putrequest("POST", "/api/v1/config")
+    connection.putheader("Content-Type", "application/json")
+    connection.putheader("Transfer-Encoding", "chunked")
+    connection.endheaders()
+    connection.send(chunks)
+    assert connection.getresponse().status == status
+    connection.close()

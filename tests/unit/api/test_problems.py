@@ -140,6 +140,23 @@ def test_a_chunked_body_that_is_too_large_is_refused_while_it_is_read() -> None:
     assert (response.status_code, response.get_json()["code"]) == (413, "BODY_TOO_LARGE")
 
 
+def test_a_body_that_is_not_framed_as_http_is_malformed() -> None:
+    class BrokenChunk(io.BytesIO):
+        def read(self, _size: int | None = -1, /) -> bytes:
+            if super().read():
+                raise RuntimeError("Invalid chunk size")
+            return b""  # to the test client, which reads what is left
+
+    response = make_client().post(
+        "/api/v1/flows",
+        input_stream=BrokenChunk(b"zz"),
+        content_type="application/json",
+        headers={"Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+    assert (response.status_code, response.get_json()["detail"]) == (400, "The body is not framed as HTTP says")
+
+
 def test_another_media_type_is_refused() -> None:
     response = make_client().post("/api/v1/flows", data="<flow/>", content_type="application/xml")
     assert (response.status_code, response.get_json()["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
