@@ -1,6 +1,31 @@
 """Settings of recovering in the background."""
 
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from config.groups import CommaSeparated
 from config.variables import Group, variable
+
+# What the gateway can do by itself, by the names of gateway.recovery.model.Action (a test compares them).
+ACTIONS = (
+    "retry",
+    "fallback",
+    "serve_stale",
+    "reauthenticate",
+    "rediscover_service",
+    "reconnect_database",
+    "failover_instance",
+    "refresh_discovery",
+    "run_recovery_flow",
+)
+
+
+def _known_actions(value: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = next((name for name in value if name not in ACTIONS), None)
+    if unknown:
+        raise ValueError(f"{unknown} is none of {', '.join(ACTIONS)}")
+    return value
 
 
 class RecoverySettings(Group):
@@ -16,6 +41,12 @@ class RecoverySettings(Group):
     )
     max_seconds: float = variable(
         "RECOVERY_MAX_SECONDS", default=900.0, unit="s", ge=5, le=86_400, meaning="A recovery that is open for this long has failed"
+    )
+    actions: Annotated[CommaSeparated, AfterValidator(_known_actions)] = variable(
+        "RECOVERY_ACTIONS",
+        default=ACTIONS,
+        unit="list",
+        meaning="What may be done about a fault without a human, separated by commas; learning suggests nothing else",
     )
     retention_days: int = variable(
         "RECOVERY_RETENTION_DAYS", default=30, unit="days", ge=1, le=400, meaning="Recoveries that ended longer ago are deleted"

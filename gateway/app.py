@@ -4,7 +4,21 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config.settings import Settings
-from gateway.api import analytics, configuration, databases, discovery, docs, executions, flows, health, metrics, recoveries, root, topology
+from gateway.api import (
+    analytics,
+    configuration,
+    databases,
+    discovery,
+    docs,
+    executions,
+    flows,
+    health,
+    metrics,
+    patterns,
+    recoveries,
+    root,
+    topology,
+)
 from gateway.api.problems import install_problem_handlers
 from gateway.api.requests import install_request_log
 from gateway.cli import install_commands
@@ -47,6 +61,7 @@ def install_blueprints(app: Flask) -> None:
         app.register_blueprint(module.blueprint, url_prefix=API)
     app.register_blueprint(flows.blueprint, url_prefix=f"{API}/flows")
     app.register_blueprint(executions.blueprint, url_prefix=f"{API}/executions")
+    app.register_blueprint(patterns.blueprint, url_prefix=f"{API}/errors/patterns")
     app.register_blueprint(recoveries.blueprint, url_prefix=f"{API}/recoveries")
 
 

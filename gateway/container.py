@@ -39,6 +39,17 @@ from gateway.recovery.classify import classify
 from gateway.recovery.ledger.flows import RunFlow
 from gateway.recovery.ledger.service import Recoveries, recovery_event
 from gateway.recovery.ledger.strategies import strategies
+from gateway.recovery.model import Action, Fault
+from gateway.recovery.patterns.buffer import PatternBuffer
+from gateway.recovery.patterns.index import PatternIndexes
+from gateway.recovery.patterns.index_postgres import ExactIndex, PgvectorIndex, PointStore
+from gateway.recovery.patterns.index_weaviate import WeaviateIndex
+from gateway.recovery.patterns.learning import Learning
+from gateway.recovery.patterns.postgres import PatternStore
+from gateway.recovery.patterns.postgres_uploads import UploadStore
+from gateway.recovery.patterns.service import Patterns
+from gateway.recovery.patterns.upload import PatternUploads
+from gateway.recovery.policy import RecoveryPolicy
 from gateway.recovery.registry import Breakers
 from gateway.spool import FileSpool, default_directory
 from gateway.topology.arangodb import ArangoGraphStore
@@ -48,6 +59,8 @@ from gateway.topology.postgres import PostgresGraphStore
 from gateway.topology.service import Topology
 
 RECOVERY_SPOOL_BYTES = 8 * 1024 * 1024  # intents are a few hundred bytes, and one for each target
+PATTERN_SPOOL_BYTES = 8 * 1024 * 1024  # a batch of patterns is a few KB
+ALWAYS_ALLOWED = frozenset({Action.WAIT, Action.CORRECT_REQUEST, Action.NONE})  # nothing is done
 OUTBOUND_CONNECTIONS = 16  # per called host and process: as many threads as a process may have at work
 
 
@@ -78,6 +91,8 @@ class Container:
     topology_feeder: TopologyFeeder
     queries: QueryService
     recoveries: Recoveries
+    patterns: Patterns
+    pattern_uploads: PatternUploads
     _draining: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -127,6 +142,7 @@ class Container:
         self.upkeep.stop()
         self.recoveries.stop()
         self.analytics.stop()
+        self.patterns.stop()
         self.relay.stop()
         self.http.close()
         self.databases.close()
@@ -135,6 +151,7 @@ class Container:
         self.relay.start()
         self.upkeep.start()
         self.analytics.start()
+        self.patterns.start()
 
 
 def build_container(settings: Settings, clock: Clock | None = None) -> Container:
@@ -146,8 +163,8 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
     messages = _build_messages(settings, clock, databases.postgres)
     outbox = messages["outbox"]
     avoided = AvoidedInstances()
-    configuration, reports = _build_configuration(settings, clock, http, databases.postgres, outbox, avoided=avoided)
-    analytics = _build_analytics(settings, clock, databases, breakers)
+    configuration, registry, reports = _build_configuration(settings, clock, http, databases.postgres, outbox, avoided=avoided)
+    records = _build_records(settings, clock, databases, breakers, registry)
     poller = Poller(databases, settings.poller, clock, _breaker_state(breakers))
     running = _build_running(
         settings,
@@ -159,10 +176,9 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         reports=reports,
         avoided=avoided,
         poller=poller,
-        analytics=analytics,
+        records=records,
     )
     breakers.listen(running["recoveries"].breaker_changed)
-    catalogue = RegistryCatalogue(configuration["services"], configuration["flows"])
     return Container(
         settings=settings,
         clock=clock,
@@ -171,11 +187,11 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         poller=poller,
         breakers=breakers,
         http=http,
-        analytics=analytics,
         queries=QueryService(databases, clock),
-        **_build_topology(settings, clock, databases, breakers, catalogue),
+        **_build_topology(settings, clock, databases, breakers, configuration),
         **messages,
         **configuration,
+        **records,
         **running,
     )
 
@@ -197,10 +213,16 @@ def _build_running(
     reports: FlowReports,
     avoided: AvoidedInstances,
     poller: Poller,
-    analytics: Analytics,
+    records: dict[str, Any],
 ) -> dict[str, Any]:
     """What workers carry out, flows and recoveries, by their names in Container: each of the two leaves work to the other."""
     flows, services = configuration["flows"], configuration["services"]
+    analytics, patterns = records["analytics"], records["patterns"]
+
+    def on_fault(fault: Fault) -> None:
+        patterns.observe(fault)
+        recoveries.consider(fault)
+
     executions = Executions(
         outbox=outbox,
         flows=flows,
@@ -208,7 +230,7 @@ def _build_running(
         http=http,
         reports=reports,
         classify=classify,
-        on_fault=lambda fault: recoveries.consider(fault),  # noqa: PLW0108 - it is built below
+        on_fault=on_fault,
         clock=clock,
         settings=settings.worker,
     )
@@ -219,7 +241,7 @@ def _build_running(
         strategies=strategies(databases, services, http, clock, RunFlow(flows, executions, clock)),
         snapshot=poller.snapshot,
         on_avoid=avoided.replace,
-        on_ended=[lambda ended: analytics.record_recovery(recovery_event(ended))],
+        on_ended=[lambda ended: analytics.record_recovery(recovery_event(ended)), patterns.recovery_ended],
         clock=clock,
         settings=settings.recovery,
         worker=worker_name(),
@@ -229,8 +251,8 @@ def _build_running(
 
 def _build_configuration(
     settings: Settings, clock: Clock, http: HttpClient, postgres: Postgres, outbox: Outbox, *, avoided: AvoidedInstances
-) -> tuple[dict[str, Any], FlowReports]:
-    """The configuration room: its services by their name in Container, and what tells the registry of executions."""
+) -> tuple[dict[str, Any], FlowRegistryClient, FlowReports]:
+    """The configuration room: its services by their name in Container, the registry's client, and what tells it of executions."""
     options = settings.configuration
     transport = Transport(http, options, clock)
     client, registry = ConfigurationServiceClient(transport), FlowRegistryClient(transport)
@@ -249,7 +271,15 @@ def _build_configuration(
         "configuration_health": health,
         "upkeep": Upkeep(copies, uploads, waiting, clock),
     }
-    return services, FlowReports(registry, uploads)
+    return services, registry, FlowReports(registry, uploads)
+
+
+def _build_records(
+    settings: Settings, clock: Clock, databases: Databases, breakers: Breakers, registry: FlowRegistryClient
+) -> dict[str, Any]:
+    """What is written down about requests, faults and recoveries, and what is learned from it, by name in Container."""
+    analytics = _build_analytics(settings, clock, databases, breakers)
+    return {"analytics": analytics, **_build_patterns(settings, clock, databases, breakers, registry)}
 
 
 def _build_analytics(settings: Settings, clock: Clock, databases: Databases, breakers: Breakers) -> Analytics:
@@ -269,11 +299,32 @@ def _build_analytics(settings: Settings, clock: Clock, databases: Databases, bre
     )
 
 
+def _build_patterns(
+    settings: Settings, clock: Clock, databases: Databases, breakers: Breakers, registry: FlowRegistryClient
+) -> dict[str, Any]:
+    """What faults teach, by name in Container. Weaviate when it is configured, pgvector behind it, the exact fingerprint behind both."""
+    transaction = databases.postgres.transaction
+    buffer, store = PatternBuffer(), PatternStore(transaction)
+    spool = FileSpool(_spool_directory(settings), "patterns", PATTERN_SPOOL_BYTES)
+    weaviate = WeaviateIndex(databases.weaviate.commands) if databases.weaviate.configured else None
+    local = [PgvectorIndex(transaction), ExactIndex(transaction)]
+    patterns = Patterns(
+        buffer=buffer,
+        learning=Learning(buffer, store, spool, breakers, clock),
+        store=store,
+        indexes=PatternIndexes(weaviate, local, PointStore(transaction), store, breakers),
+        clock=clock,
+        policy=RecoveryPolicy(allowed=frozenset(map(Action, settings.recovery.actions)) | ALWAYS_ALLOWED),
+    )
+    return {"patterns": patterns, "pattern_uploads": PatternUploads(UploadStore(transaction), registry, patterns.suggestion, clock)}
+
+
 def _build_topology(
-    settings: Settings, clock: Clock, databases: Databases, breakers: Breakers, catalogue: RegistryCatalogue
+    settings: Settings, clock: Clock, databases: Databases, breakers: Breakers, configuration: dict[str, Any]
 ) -> dict[str, Any]:
     """ArangoDB when it is configured, PostgreSQL behind it; and what keeps it fresh. By their names in Container."""
     arangodb = [ArangoGraphStore(databases.arangodb.commands)] if databases.arangodb.configured else []
+    catalogue = RegistryCatalogue(configuration["services"], configuration["flows"])
     topology = Topology([*arangodb, PostgresGraphStore(databases.postgres.transaction)], breakers)
     own = {database.name.value: database.role is Role.TRANSACTIONAL for database in databases.configured}
     feeder = TopologyFeeder(topology, catalogue, clock, gateway_name=settings.configuration.service_name, databases=own)

@@ -13,7 +13,9 @@ from tasks.configuration import celery_settings
 from tasks.process import process
 from tasks.watchdog import install_watchdog
 
-app = Celery("gateway", task_cls=GatewayTask, include=["tasks.executions", "tasks.flows", "tasks.maintenance", "tasks.recoveries"])
+app = Celery(
+    "gateway", task_cls=GatewayTask, include=["tasks.executions", "tasks.flows", "tasks.maintenance", "tasks.patterns", "tasks.recoveries"]
+)
 app.add_defaults(lambda: celery_settings(Settings.at_start()))
 install_watchdog(app)
 

@@ -10,6 +10,7 @@ from gateway.outbox.model import ROUTES, Queue, TaskName
 SOCKET_TIMEOUT_SECONDS = 10.0
 TOPOLOGY_SECONDS = 15.0  # how late the graph of services and flows may be
 RECOVERY_FLOWS_SECONDS = 10.0  # how late a recovery flow that was just registered may be known
+PATTERN_UPLOAD_SECONDS = 60.0  # how late the registry may know what was learned
 PROCESS_START_SECONDS = 30.0  # a child imports the whole product before it reports for work; Celery's 4 s kills it on a busy machine
 
 
@@ -79,6 +80,7 @@ def _beat(settings: Settings) -> dict[str, Any]:
             "refresh-topology": _every(TOPOLOGY_SECONDS, TaskName.REFRESH_TOPOLOGY),
             "sweep-recoveries": _every(interval, TaskName.SWEEP_RECOVERIES),
             "refresh-recovery-flows": _every(RECOVERY_FLOWS_SECONDS, TaskName.REFRESH_RECOVERY_FLOWS),
+            "upload-patterns": _every(PATTERN_UPLOAD_SECONDS, TaskName.UPLOAD_PATTERNS),
             **heartbeats,
         },
     }

@@ -65,8 +65,9 @@ def problem_response(error: BaseException, extra: Mapping[str, Any] | None = Non
     """
     fault = classify(error)
     status = status_of(error)
-    recoveries = services().recoveries
-    decision = decide(fault, Situation(recovery_flow=recoveries.has_flow(fault)))
+    recoveries, patterns = services().recoveries, services().patterns
+    situation = Situation(recovery_flow=recoveries.has_flow(fault), learned=patterns.find_learned(fault))
+    decision = decide(fault, situation, patterns.policy)
     wait_ms = decision.retry_after_ms or (UNKNOWN_WAIT_MS if status in SAYS_WHEN else None)
     _record(fault)
     problem = _problem(error, fault, status, _recovery(fault, decision, wait_ms, recoveries.intend(fault, decision)))
@@ -125,8 +126,9 @@ def _recovery(fault: Fault, decision: Decision, wait_ms: int | None, recovery_id
 
 
 def _record(fault: Fault) -> None:
-    """For the request's log line, and as a row of its own."""
+    """For the request's log line, as a row of its own, and for its pattern."""
     g.fault_type = fault.type.value
+    services().patterns.observe(fault)
     services().analytics.record_fault(
         FaultEvent(
             at=services().clock.now(),

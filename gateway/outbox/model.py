@@ -28,6 +28,7 @@ class TaskName(StrEnum):
     SWEEP_RECOVERIES = "recoveries.sweep"
     REFRESH_RECOVERY_FLOWS = "recoveries.refresh_flows"
     ECHO = "workers.echo"
+    UPLOAD_PATTERNS = "patterns.upload"
 
 
 ROUTES: Mapping[TaskName, Queue] = {
@@ -41,6 +42,7 @@ ROUTES: Mapping[TaskName, Queue] = {
     TaskName.SWEEP_RECOVERIES: Queue.MAINTENANCE,
     TaskName.REFRESH_RECOVERY_FLOWS: Queue.MAINTENANCE,
     TaskName.ECHO: Queue.MAINTENANCE,
+    TaskName.UPLOAD_PATTERNS: Queue.REPORTS,
 }
 
 

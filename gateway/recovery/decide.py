@@ -15,6 +15,8 @@ CLIENTS_OWN = {  # the caller must change something; neither retry nor worker ca
     FaultType.AUTHORIZATION: Action.NONE,
     FaultType.NOT_FOUND: Action.NONE,
 }
+# What a worker can do about any target of the kind, so that evidence may choose among them.
+LEARNABLE = frozenset({Action.RECONNECT_DATABASE, Action.FAILOVER_INSTANCE, Action.REFRESH_DISCOVERY, Action.RETRY})
 SHUT = (BreakerState.OPEN, BreakerState.FORCED_OPEN)
 
 
@@ -33,6 +35,7 @@ class Situation:
             or fresh credentials are at hand. Each is offered once: pass False when it was tried.
         deferrable: a worker may take over (there is something to recover and the outbox or the spool takes it).
         recovery_flow: the registry has a flow for this fault.
+        learned: the action that healed faults of this pattern best, when there is enough evidence for one; it goes before the type's own.
         roll: random number for the jitter, 0 ≤ roll < 1.
     """
 
@@ -49,6 +52,7 @@ class Situation:
     credentials: bool = False
     deferrable: bool = True
     recovery_flow: bool = False
+    learned: Action | None = None
     roll: float = 0.5
 
 
@@ -118,10 +122,11 @@ def _delayed(fault: Fault, situation: Situation, policy: RecoveryPolicy) -> Deci
     wait = retry_after_ms(fault, situation)
     if situation.recovery_flow and Action.RUN_RECOVERY_FLOW in policy.allowed:
         return Decision(Action.RUN_RECOVERY_FLOW, Strategy.DELAYED, "recovery_flow_registered", retry_after_ms=wait)
-    action = DELAYED_ACTION.get(fault.type)
+    action = situation.learned if situation.learned in LEARNABLE else DELAYED_ACTION.get(fault.type)
     if action in (None, Action.RUN_RECOVERY_FLOW) or not fault.retryable or fault.target is None or action not in policy.allowed:
         return None
-    return Decision(action, Strategy.DELAYED, "left_to_a_worker", retry_after_ms=wait)
+    reason = "learned_what_heals" if action is situation.learned else "left_to_a_worker"
+    return Decision(action, Strategy.DELAYED, reason, retry_after_ms=wait)
 
 
 def _nothing(fault: Fault, situation: Situation) -> Decision:

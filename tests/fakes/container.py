@@ -23,9 +23,14 @@ from gateway.errors import GatewayError, NotFound
 from gateway.executions.model import ExecutionPage, ExecutionStatus, ExecutionView, NodeStatus, NodeView, Started
 from gateway.flows.parsing import parse_flow, to_document
 from gateway.flows.validation import Validation, validate
+from gateway.recovery.classify import classify
 from gateway.recovery.ledger.errors import RecoveryNotFound
 from gateway.recovery.ledger.model import Attempt, AttemptOutcome, RecoveryPage, RecoveryStatus, RecoveryView
-from gateway.recovery.model import Decision, Fault, Strategy
+from gateway.recovery.model import Action, Decision, Fault, Strategy
+from gateway.recovery.patterns.errors import PatternNotFound
+from gateway.recovery.patterns.evidence import evidence_of
+from gateway.recovery.patterns.model import Outcome, Pattern, PatternPage, PatternView, Related, Sample, Suggestion, facts_of
+from gateway.recovery.policy import RecoveryPolicy
 from gateway.topology.errors import NodeNotFound
 from gateway.topology.model import Affected, Edge, Impact, Node, NodeKind, NodeRef, TopologyView
 from tests.fakes.clock import FakeClock
@@ -296,6 +301,42 @@ class FakeRecoveries:
         return RecoveryPage(tuple(self.known.values()), len(self.known))
 
 
+def pattern(text: str = "the cache at 10.0.0.7 is on fire") -> PatternView:
+    """One pattern that was healed once."""
+    facts = facts_of(classify(RuntimeError(text), source="redis"))
+    sample = Sample(AT, facts.template, facts.error_class, "database:redis")
+    tried = (Outcome(facts.fingerprint, Action.RETRY, evidence_of(success=True, duration_ms=100, at=AT)),)
+    suggested = Suggestion(Action.NONE, "default", None, 1, automatic=True)
+    related = (Related("v1-kin", 0.9, "the cache smokes", "UNKNOWN_ERROR"),)
+    return PatternView(Pattern(facts, 7, AT, AT, (sample,), 1), tried, suggested, related, "postgres")
+
+
+@dataclass
+class FakePatterns:
+    """Keeps what was observed, knows one pattern."""
+
+    known: PatternView = field(default_factory=pattern)
+    observed: list[Fault] = field(default_factory=list)
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    learned: Action | None = None
+    policy: RecoveryPolicy = field(default_factory=RecoveryPolicy)
+
+    def observe(self, fault: Fault) -> None:
+        self.observed.append(fault)
+
+    def find_learned(self, fault: Fault) -> Action | None:
+        return self.learned
+
+    def list_patterns(self, **asked: Any) -> PatternPage:
+        self.asked.append(asked)
+        return PatternPage((self.known,), 1)
+
+    def get(self, fingerprint: str) -> PatternView:
+        if fingerprint != self.known.pattern.facts.fingerprint:
+            raise PatternNotFound("No pattern of this fingerprint was learned")
+        return self.known
+
+
 @dataclass
 class FakeContainer:
     """Every service a view can ask for."""
@@ -311,6 +352,7 @@ class FakeContainer:
     topology: FakeTopology = field(default_factory=FakeTopology)
     breakers: FakeBreakers = field(default_factory=FakeBreakers)
     recoveries: FakeRecoveries = field(default_factory=FakeRecoveries)
+    patterns: FakePatterns = field(default_factory=FakePatterns)
     configuration_health: FakeSnapshot = field(default_factory=lambda: FakeSnapshot({"status": "healthy", "registered": True}))
     worker_health: FakeSnapshot = field(default_factory=lambda: FakeSnapshot({"status": "healthy", "queues": {}}))
     queries: Any = None

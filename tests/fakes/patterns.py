@@ -23,6 +23,7 @@ from gateway.recovery.patterns.postgres import PatternStore
 from gateway.recovery.patterns.postgres_uploads import UploadStore
 from gateway.recovery.patterns.service import Patterns
 from gateway.recovery.patterns.upload import PatternUploads
+from gateway.recovery.policy import RecoveryPolicy
 from gateway.recovery.registry import Breakers
 from gateway.spool import FileSpool
 
@@ -73,7 +74,12 @@ class PatternsRoom:
         local = [PgvectorIndex(transaction), ExactIndex(transaction)]
         self.indexes = PatternIndexes(self.remote, local, PointStore(transaction), self.store, self.breakers)
         self.patterns = Patterns(
-            buffer=self.buffer, learning=self.learning, store=self.store, indexes=self.indexes, clock=self.clock, allowed=self.allowed
+            buffer=self.buffer,
+            learning=self.learning,
+            store=self.store,
+            indexes=self.indexes,
+            clock=self.clock,
+            policy=RecoveryPolicy(allowed=self.allowed),
         )
 
     @property

@@ -8,6 +8,7 @@ import structlog
 from gateway.background import BackgroundLoop
 from gateway.clock import Clock
 from gateway.errors import GatewayError
+from gateway.recovery.ledger.model import Ended, RecoveryStatus
 from gateway.recovery.model import Action, Fault, FaultType
 from gateway.recovery.patterns.buffer import PatternBuffer
 from gateway.recovery.patterns.errors import PatternNotFound
@@ -16,7 +17,8 @@ from gateway.recovery.patterns.index import PatternIndexes
 from gateway.recovery.patterns.learning import Learning
 from gateway.recovery.patterns.model import Facts, Outcome, Pattern, PatternPage, PatternView, Related, Suggestion
 from gateway.recovery.patterns.postgres import PatternStore
-from gateway.recovery.patterns.suggest import suggest
+from gateway.recovery.patterns.suggest import LEARNED, suggest
+from gateway.recovery.policy import RecoveryPolicy
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +38,7 @@ class Patterns:
     """What others call. `observe`, `record_outcome` and `suggest` take no call to any server (decision 4).
 
     Args:
-        allowed: what may be done automatically; learning chooses nothing else.
+        policy: its allow-list says what may be done automatically; learning chooses nothing else.
     """
 
     def __init__(
@@ -47,14 +49,14 @@ class Patterns:
         store: PatternStore,
         indexes: PatternIndexes,
         clock: Clock,
-        allowed: frozenset[Action] = frozenset(Action),
+        policy: RecoveryPolicy | None = None,
     ) -> None:
         self._buffer = buffer
         self._learning = learning
         self._store = store
         self._indexes = indexes
         self._clock = clock
-        self._allowed = allowed
+        self.policy = policy or RecoveryPolicy()
         self._evidence: Mapping[str, Mapping[Action, Evidence]] = {}
         self._loop = BackgroundLoop("patterns", self._step)
         self._refresh_at = self._fill_at = clock.monotonic()
@@ -72,10 +74,22 @@ class Patterns:
         """
         self._buffer.add_outcome(fingerprint, action, success=success, duration_ms=duration_ms, at=self._clock.now())
 
+    def recovery_ended(self, ended: Ended) -> None:
+        """Learn from a recovery: its action healed the target, or failed. One that healed by itself or was merged says nothing of it."""
+        action = ended.intent.action
+        healed = ended.status is RecoveryStatus.RECOVERED
+        if ended.status is RecoveryStatus.FAILED or (healed and ended.healed_by == action.value):
+            self.record_outcome(ended.intent.fingerprint, action, success=healed, duration_ms=ended.duration_ms)
+
+    def find_learned(self, fault: Fault) -> Action | None:
+        """The action that healed faults of this pattern best; None without enough evidence."""
+        suggested = self.suggest(fault)
+        return suggested.action if suggested.reason == LEARNED else None
+
     def suggest(self, fault: Fault) -> Suggestion:
         """What to do about a fault: what healed this pattern best, or its category's default. From memory, at most 10 s old."""
         evidence = self._evidence.get(fault.fingerprint, {})
-        return suggest(evidence, fault_type=fault.type, retryable=fault.retryable, allowed=self._allowed, now=self._clock.now())
+        return suggest(evidence, fault_type=fault.type, retryable=fault.retryable, allowed=self.policy.allowed, now=self._clock.now())
 
     def list_patterns(self, *, fault_type: str | None, source: str | None, limit: int, offset: int) -> PatternPage:
         """Patterns, last seen first; nothing is said of related ones.
@@ -106,7 +120,7 @@ class Patterns:
             {each.action: each.evidence for each in outcomes},
             fault_type=FaultType(facts.fault_type) if facts.fault_type in TYPES else FaultType.UNKNOWN,
             retryable=facts.retryable,
-            allowed=self._allowed,
+            allowed=self.policy.allowed,
             now=self._clock.now(),
         )
 

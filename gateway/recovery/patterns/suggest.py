@@ -9,6 +9,7 @@ from gateway.recovery.patterns.model import Suggestion
 from gateway.recovery.policy import DELAYED_ACTION
 
 ENOUGH_TRIES = 20
+LEARNED, DEFAULT = "learned", "default"
 # What is done about a type before anything was learned, when time or a worker cannot heal it.
 CALLERS_OWN: Mapping[FaultType, Action] = {
     FaultType.VALIDATION: Action.CORRECT_REQUEST,
@@ -34,9 +35,9 @@ def suggest(
     }
     if round(tries) < ENOUGH_TRIES or not bounds:
         action = default_action(fault_type, retryable=retryable)
-        return Suggestion(action, "default", None, round(tries), action in allowed)
+        return Suggestion(action, DEFAULT, None, round(tries), action in allowed)
     best = max(bounds, key=lambda action: (bounds[action], action == default_action(fault_type, retryable=retryable), action))
-    return Suggestion(best, "learned", round(bounds[best], 4), round(tries), automatic=True)
+    return Suggestion(best, LEARNED, round(bounds[best], 4), round(tries), automatic=True)
 
 
 def default_action(fault_type: FaultType, *, retryable: bool) -> Action:

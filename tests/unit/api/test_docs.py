@@ -9,7 +9,7 @@ from openapi_spec_validator import validate
 
 from gateway.configuration.model import ConfigValue, Known, Source
 from gateway.recovery.problem_types import PROBLEM_TYPES
-from tests.fakes.container import FLOW, FakeContainer, execution
+from tests.fakes.container import FLOW, FakeContainer, execution, pattern
 from tests.fakes.edge import make_client
 from tests.unit.api.test_reading import FakeQueries
 
@@ -36,6 +36,8 @@ HAPPY = [
     ("get", "/api/v1/topology/service/orders/impact", "/api/v1/topology/{kind}/{name}/impact", None),
     ("get", "/api/v1/recoveries?target=database:clickhouse&status=pending", "/api/v1/recoveries", None),
     ("get", "/api/v1/recoveries/recovery-1", "/api/v1/recoveries/{recoveryId}", None),
+    ("get", "/api/v1/errors/patterns?type=UNKNOWN_ERROR&source=redis", "/api/v1/errors/patterns", None),
+    ("get", f"/api/v1/errors/patterns/{pattern().pattern.facts.fingerprint}", "/api/v1/errors/patterns/{fingerprint}", None),
     ("get", "/api/v1/executions/nobody", "/api/v1/executions/{executionId}", None),
     ("get", "/api/v1/flows?limit=0", "/api/v1/flows", None),
 ]

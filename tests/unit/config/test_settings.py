@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.settings import Settings, SettingsError, groups
+from gateway.recovery.model import Action
 
 
 def read(**environment: str) -> Settings:
@@ -135,3 +136,11 @@ def test_no_value_escapes_as_another_error(environment: dict[str, str]) -> None:
     else:
         return
     assert named in environment
+
+
+def test_the_allow_list_names_actions_that_the_gateway_knows() -> None:
+    passive = {Action.WAIT, Action.CORRECT_REQUEST, Action.NONE}
+    assert set(Settings.from_environment({}).recovery.actions) == {action.value for action in Action} - passive
+    assert Settings.from_environment({"RECOVERY_ACTIONS": "retry, fallback"}).recovery.actions == ("retry", "fallback")
+    with pytest.raises(SettingsError, match="RECOVERY_ACTIONS: reboot is none of"):
+        Settings.from_environment({"RECOVERY_ACTIONS": "retry,reboot"})

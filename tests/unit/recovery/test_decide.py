@@ -197,3 +197,14 @@ def test_driver_text_never_reaches_the_wire() -> None:
     error: GatewayError | Exception = RuntimeError("password=hunter2 at 10.0.0.1")
     fault = classify(error)
     assert "hunter2" not in str(error_object(fault)) + str(problem_recovery(fault, decide(fault)))
+
+
+def test_what_was_learned_goes_before_the_types_own_action_within_the_allow_list() -> None:
+    lost = replace(classify(ConnectionResetError(104, "reset")), target="service:orders")
+    assert lost.type is FaultType.UPSTREAM
+    learned = Situation(learned=Action.REFRESH_DISCOVERY)
+    assert decide(lost, learned).action is Action.REFRESH_DISCOVERY
+    assert decide(lost, learned).reason == "learned_what_heals"
+    assert decide(lost, Situation(learned=Action.SERVE_STALE)).action is Action.FAILOVER_INSTANCE
+    bounded = RecoveryPolicy(allowed=frozenset(Action) - {Action.REFRESH_DISCOVERY})
+    assert decide(lost, learned, bounded).strategy is Strategy.NONE
