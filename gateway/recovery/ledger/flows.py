@@ -16,7 +16,7 @@ from gateway.executions.model import ExecutionStatus
 from gateway.outbox.service import Outbox
 from gateway.recovery.ledger.model import Claim, Intent, RecoveryFlow, Tried
 from gateway.recovery.ledger.ports import FlowList, FlowRuns
-from gateway.recovery.ledger.postgres import RecoveryStore
+from gateway.recovery.ledger.postgres_known import KnownStore
 from gateway.recovery.model import RECOVERY, FaultType
 
 log = structlog.get_logger(__name__)
@@ -64,7 +64,7 @@ class FlowRefresher:
             log.info("recovery_flows_not_refreshed", code=error.code)
             return
         with self._outbox.transaction() as work:
-            store = RecoveryStore(work.connection)
+            store = KnownStore(work.connection)
             if set(store.list_flows()) != set(found):
                 store.replace_flows(found)
                 log.info("recovery_flows_changed", count=len(found))

@@ -1,6 +1,6 @@
 """The rows of recoveries: opened once per target, claimed by lease, settled by epoch. Every method runs inside its caller's transaction."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,19 +15,16 @@ from gateway.recovery.ledger.model import (
     Ended,
     Healing,
     Intent,
-    Opened,
-    RecoveryFlow,
     RecoveryStatus,
     Tried,
     sources_of,
 )
-from gateway.recovery.ledger.tables import recoveries, recovery_attempts, recovery_flows
+from gateway.recovery.ledger.tables import recoveries, recovery_attempts
 from gateway.recovery.model import Action, FlowOrigin
 
 SKEW_SECONDS = 1.0  # clocks of machines differ: what one of them says is due now is due for all
-OPEN_VALUES = [status.value for status in OPEN]
 UNDER_WAY = [AttemptOutcome.RUNNING.value, AttemptOutcome.WAITING.value]
-IS_OPEN = recoveries.c.status.in_(OPEN_VALUES)
+IS_OPEN = recoveries.c.status.in_([status.value for status in OPEN])
 INTENT_COLUMNS = (
     recoveries.c.target,
     recoveries.c.fault_type,
@@ -243,32 +240,10 @@ class RecoveryStore:
             .values(outcome=AttemptOutcome.LOST.value, completed_at=now, detail=detail)
         )
 
-    def list_open(self) -> list[Opened]:
-        """Every open recovery."""
-        rows = self._connection.execute(select(recoveries.c.id, recoveries.c.target, recoveries.c.broken_since).where(IS_OPEN))
-        return [Opened(row.id, row.target, row.broken_since) for row in rows]
-
-    def list_avoided(self, now: datetime) -> list[tuple[str, Sequence[str]]]:
-        """(target, base URLs) of the instances that get no calls now."""
-        rows = self._connection.execute(select(recoveries.c.target, recoveries.c.avoid).where(recoveries.c.avoid_until > now))
-        return [(row.target, row.avoid or ()) for row in rows]
-
     def delete_ended_before(self, moment: datetime, limit: int) -> int:
         """Forget up to `limit` recoveries that ended before this moment; returns how many."""
         old = select(recoveries.c.id).where(recoveries.c.completed_at < moment).limit(limit)
         return self._connection.execute(delete(recoveries).where(recoveries.c.id.in_(old))).rowcount
-
-    def list_flows(self) -> list[RecoveryFlow]:
-        """The recovery flows as the registry last told them."""
-        rows = self._connection.execute(select(recovery_flows))
-        return [RecoveryFlow(row.flow_id, row.fault_type, row.target or None) for row in rows]
-
-    def replace_flows(self, flows: Collection[RecoveryFlow]) -> None:
-        """Keep these recovery flows and no others."""
-        self._connection.execute(delete(recovery_flows))
-        rows = [{"flow_id": flow.flow_id, "fault_type": flow.fault_type, "target": flow.target or ""} for flow in flows]
-        if rows:
-            self._connection.execute(upsert(recovery_flows).on_conflict_do_nothing(), rows)
 
 
 def _held(claim: Claim) -> ColumnElement[bool]:

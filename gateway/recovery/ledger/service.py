@@ -16,9 +16,9 @@ from gateway.recovery.breaker import BreakerState
 from gateway.recovery.decide import Situation, decide
 from gateway.recovery.ledger.flows import FlowRefresher, RecoveryFlows
 from gateway.recovery.ledger.intake import Intake
-from gateway.recovery.ledger.model import Ended, Intent, RecoveryPage, RecoveryStatus, RecoveryView, target_of
+from gateway.recovery.ledger.model import Ended, Intent, RecoveryFlow, RecoveryPage, RecoveryStatus, RecoveryView, target_of
 from gateway.recovery.ledger.ports import FlowList, OnEnded, Strategy
-from gateway.recovery.ledger.postgres import RecoveryStore
+from gateway.recovery.ledger.postgres_known import KnownStore
 from gateway.recovery.ledger.postgres_views import LedgerReader
 from gateway.recovery.ledger.runner import Runner
 from gateway.recovery.ledger.sweeping import Sweeper, Swept
@@ -26,7 +26,7 @@ from gateway.recovery.ledger.watching import Snapshot, Watch, fault_of_breaker
 from gateway.recovery.ledger.writing import UNREACHABLE, Writer
 from gateway.recovery.model import Action, Decision, Fault
 from gateway.recovery.model import Strategy as When
-from gateway.recovery.policy import DELAYED_ACTION
+from gateway.recovery.policy import DELAYED_ACTION, RecoveryPolicy
 from gateway.spool import FileSpool
 
 log = structlog.get_logger(__name__)
@@ -47,6 +47,7 @@ class Recoveries:
         snapshot: the poller's, read in web processes.
         on_avoid: told, after each reading, which instances (base URLs by target) should get no calls.
         on_ended: told once of each recovery that this process ended.
+        policy: what may be done without a human.
     """
 
     def __init__(
@@ -62,10 +63,12 @@ class Recoveries:
         clock: Clock,
         settings: RecoverySettings,
         worker: str,
+        policy: RecoveryPolicy | None = None,
     ) -> None:
         self._outbox = outbox
         self._spool = spool
         self._clock = clock
+        self._policy = policy or RecoveryPolicy()
         self._on_avoid = on_avoid
         self._known_flows = RecoveryFlows()
         self._refresher = FlowRefresher(outbox, flows)
@@ -85,6 +88,7 @@ class Recoveries:
         self._watch = Watch(snapshot, self._intake, self.report, self.healed)
         self._loop = BackgroundLoop("recovery-ledger", self.step, retry_seconds=AWAY_SECONDS)
         self._learn_at = self._sweep_at = 0.0
+        self._away = False
 
     def intend(self, fault: Fault, decision: Decision, *, at: datetime | None = None) -> str | None:
         """Open a recovery, or join the one of the same target. Memory only: no call to any server.
@@ -98,7 +102,7 @@ class Recoveries:
         if decision.strategy is not When.DELAYED:
             return None
         target = target_of(fault)
-        flow = self._known_flows.find(fault.type.value, target)
+        flow = self._find_flow(fault)
         intent = Intent(
             target=target,
             fault_type=fault.type.value,
@@ -121,19 +125,18 @@ class Recoveries:
 
     def consider(self, fault: Fault) -> str | None:
         """Decide about a fault at the end of what it broke, and open a recovery when it is left to a worker. Memory only."""
-        return self.intend(fault, decide(fault, Situation(recovery_flow=self.has_flow(fault))))
+        return self.intend(fault, decide(fault, Situation(recovery_flow=self.has_flow(fault)), self._policy))
 
     def report(self, fault: Fault, at: datetime | None = None) -> str | None:
         """Open a recovery for a fault that a background watcher saw: nobody waits for an answer."""
-        has_flow = self.has_flow(fault)
-        action = Action.RUN_RECOVERY_FLOW if has_flow else DELAYED_ACTION.get(fault.type)
-        if action is None or (action is Action.RUN_RECOVERY_FLOW and not has_flow):
+        action = Action.RUN_RECOVERY_FLOW if self.has_flow(fault) else DELAYED_ACTION.get(fault.type, Action.NONE)
+        if action is Action.NONE or action not in self._policy.allowed:
             return None
         return self.intend(fault, Decision(action, When.DELAYED, "noticed_in_background"), at=at)
 
     def has_flow(self, fault: Fault) -> bool:
         """Whether the registry has a recovery flow for this fault, as far as this process knows. Memory only."""
-        return self._known_flows.find(fault.type.value, target_of(fault)) is not None
+        return self._find_flow(fault) is not None
 
     def healed(self, target: str, at: datetime | None = None) -> None:
         """A target is well by itself: its open recovery, when there is one, is closed. Memory only."""
@@ -210,9 +213,17 @@ class Recoveries:
         try:
             self._at_intervals()
         except UNREACHABLE as error:
-            log.info("recoveries_not_read", code=error.code)
+            if not self._away:
+                log.warning("recoveries_not_read", code=error.code)
+            self._away = True
             return AWAY_SECONDS
+        self._away = False
         return LEARN_SECONDS
+
+    def _find_flow(self, fault: Fault) -> RecoveryFlow | None:
+        if Action.RUN_RECOVERY_FLOW not in self._policy.allowed:
+            return None
+        return self._known_flows.find(fault.type.value, target_of(fault))
 
     def _at_intervals(self) -> None:
         now = self._clock.monotonic()
@@ -225,7 +236,7 @@ class Recoveries:
 
     def _learn(self) -> None:
         with self._outbox.transaction() as work:
-            store = RecoveryStore(work.connection)
+            store = KnownStore(work.connection)
             opened, avoided, flows = store.list_open(), store.list_avoided(self._clock.now()), store.list_flows()
         self._intake.learn(opened)
         self._known_flows.learn(flows)
