@@ -10,6 +10,7 @@ from config.settings import Settings
 from gateway.analytics.clickhouse import ClickHouseEventStore
 from gateway.analytics.postgres import PostgresEventStore
 from gateway.analytics.service import Analytics
+from gateway.caching.service import Cache, build_cache
 from gateway.clock import Clock, SystemClock
 from gateway.configuration.avoiding import AvoidedInstances
 from gateway.configuration.client import ConfigurationServiceClient
@@ -21,6 +22,7 @@ from gateway.configuration.reader import Reader
 from gateway.configuration.registration import Registration
 from gateway.configuration.reports import FlowReports
 from gateway.configuration.service import Configuration, Services
+from gateway.configuration.shared import SharedCopies
 from gateway.configuration.transport import Transport
 from gateway.configuration.upkeep import Upkeep
 from gateway.configuration.uploads import FlowUploads
@@ -74,6 +76,7 @@ class Container:
     databases: Databases
     poller: Poller
     breakers: Breakers
+    cache: Cache
     http: HttpClient
     relay: Relay
     outbox: Outbox
@@ -145,6 +148,7 @@ class Container:
         self.patterns.stop()
         self.relay.stop()
         self.http.close()
+        self.cache.close()
         self.databases.close()
 
     def _start_common(self) -> None:
@@ -159,11 +163,12 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
     clock = clock or SystemClock()
     databases = Databases(settings)
     breakers = Breakers(clock)
+    cache = build_cache(settings, clock)
     http = HttpClient(OUTBOUND_CONNECTIONS, clock)
     messages = _build_messages(settings, clock, databases.postgres)
     outbox = messages["outbox"]
     avoided = AvoidedInstances()
-    configuration, registry, reports = _build_configuration(settings, clock, http, databases.postgres, outbox, avoided=avoided)
+    configuration, registry, reports = _build_configuration(settings, clock, http, databases.postgres, outbox, cache=cache, avoided=avoided)
     records = _build_records(settings, clock, databases, breakers, registry)
     poller = Poller(databases, settings.poller, clock, _breaker_state(breakers))
     running = _build_running(
@@ -186,6 +191,7 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         databases=databases,
         poller=poller,
         breakers=breakers,
+        cache=cache,
         http=http,
         queries=QueryService(databases, clock),
         **_build_topology(settings, clock, databases, breakers, configuration),
@@ -250,14 +256,14 @@ def _build_running(
 
 
 def _build_configuration(
-    settings: Settings, clock: Clock, http: HttpClient, postgres: Postgres, outbox: Outbox, *, avoided: AvoidedInstances
+    settings: Settings, clock: Clock, http: HttpClient, postgres: Postgres, outbox: Outbox, *, cache: Cache, avoided: AvoidedInstances
 ) -> tuple[dict[str, Any], FlowRegistryClient, FlowReports]:
     """The configuration room: its services by their name in Container, the registry's client, and what tells it of executions."""
     options = settings.configuration
     transport = Transport(http, options, clock)
     client, registry = ConfigurationServiceClient(transport), FlowRegistryClient(transport)
     copies = Copies(postgres, clock)
-    reader = Reader(copies, wait_seconds=options.timeout_seconds)
+    reader = Reader(copies, wait_seconds=options.timeout_seconds, shared=SharedCopies(cache, options, clock))
     uploads = FlowUploads(registry, copies, outbox, clock)
     waiting = Waiting()
     registration = Registration(client, options, port=settings.web.port, depends_on=_own_databases(settings))

@@ -101,7 +101,7 @@ class Flows:
                 raise
             self._uploads.accept(flow, body)
             return Registered(body, pending=True)
-        self._copies.remember(Kind.FLOW, flow.id, stored, overrule=True)
+        self._reader.replace(Kind.FLOW, flow.id, stored)
         return Registered(stored, pending=False)
 
     def upload(self, flow_id: str) -> None:

@@ -14,7 +14,8 @@ class Source(StrEnum):
 
     SERVICE = "configuration-service"  # asked just now
     MEMORY = "memory"  # this process's copy
-    LAST_KNOWN_GOOD = "last-known-good"  # the copy in PostgreSQL
+    SHARED_CACHE = "shared-cache"  # the copy of another process, by the Cache role
+    LAST_KNOWN_GOOD = "last-known-good"  # any copy, in PostgreSQL at last
 
 
 class CopyState(StrEnum):

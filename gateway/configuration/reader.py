@@ -1,4 +1,5 @@
-"""Reading through a copy: fresh enough, or asked by one caller for all, or last known good."""
+"""Reading through copies: this process's, then the one that all processes share, then the service, asked by one caller for all; or, while
+it cannot be asked, the last known good one."""
 
 import threading
 from collections.abc import Callable
@@ -12,11 +13,14 @@ from gateway.configuration.copies import Copies
 from gateway.configuration.errors import ConfigurationUnavailable, NotOffered
 from gateway.configuration.memory import Copy, Kind, Place
 from gateway.configuration.model import Known, Source
+from gateway.configuration.postgres import CopyRow
+from gateway.configuration.shared import SharedCopies
 from gateway.errors import NotFound, UpstreamInvalid
 
 log = structlog.get_logger(__name__)
 
 Fetch = Callable[[], Any]
+Found = tuple[Copy, Source]
 
 
 class Flights:
@@ -26,9 +30,9 @@ class Flights:
         """`wait_seconds`: how long a caller waits for the first one; the call itself has its own limit."""
         self._wait_seconds = wait_seconds
         self._lock = threading.Lock()
-        self._flying: dict[Place, Future[Copy]] = {}
+        self._flying: dict[Place, Future[Found]] = {}
 
-    def run(self, place: Place, call: Callable[[], Copy]) -> Copy:
+    def run(self, place: Place, call: Callable[[], Found]) -> Found:
         """The outcome of `call`, made by whoever came first.
 
         Raises:
@@ -45,7 +49,7 @@ class Flights:
         except FutureTimeout:
             raise ConfigurationUnavailable("The Configuration Service did not answer in time", retry_after_seconds=1) from None
 
-    def _fly(self, place: Place, mine: "Future[Copy]", call: Callable[[], Copy]) -> Copy:
+    def _fly(self, place: Place, mine: "Future[Found]", call: Callable[[], Found]) -> Found:
         try:
             mine.set_result(call())
         except BaseException as error:  # noqa: BLE001 - handed to every waiting caller, and raised again here by result()
@@ -59,8 +63,10 @@ class Flights:
 class Reader:
     """Reads things of the Configuration Service through their copies."""
 
-    def __init__(self, copies: Copies, *, wait_seconds: float) -> None:
+    def __init__(self, copies: Copies, *, wait_seconds: float, shared: SharedCopies | None = None) -> None:
+        """`shared`: the copies of all processes; without them each process asks for itself."""
         self._copies = copies
+        self._shared = shared
         self._flights = Flights(wait_seconds)
 
     def read(
@@ -70,8 +76,8 @@ class Reader:
 
         Args:
             fetch: asks the service; its answer must have been checked, because it replaces the copy.
-            fresh_seconds: a copy younger than this is not asked again.
-            lasting: whether an answer may be written to PostgreSQL.
+            fresh_seconds: a copy younger than this, whichever process was told, is not asked again.
+            lasting: whether an answer may leave this process.
         Raises:
             NotFound: the service says that there is none; the copy is dropped.
             ConfigurationUnavailable, UpstreamInvalid: the service cannot serve, and there is no copy.
@@ -80,11 +86,11 @@ class Reader:
         if copy and self._copies.age_seconds(copy) < fresh_seconds:
             return self.known(copy, Source.MEMORY)
         try:
-            return self.known(self._flights.run((kind, key), lambda: self._refresh(kind, key, fetch, lasting)), Source.SERVICE)
+            return self.known(*self._flights.run((kind, key), lambda: self._renew(kind, key, fetch, fresh_seconds, lasting)))
         except NotOffered:
             raise
         except (ConfigurationUnavailable, UpstreamInvalid) as error:
-            copy = copy or self._copies.find(kind, key)
+            copy = self._copies.find(kind, key)  # another process's may have come meanwhile
             if copy is None:
                 raise
             log.info(
@@ -97,10 +103,38 @@ class Reader:
         stale = source is Source.LAST_KNOWN_GOOD
         return Known(copy.body, round(self._copies.age_seconds(copy), 3), stale, source, copy.state, copy.problem)
 
-    def _refresh(self, kind: Kind, key: str, fetch: Fetch, lasting: Callable[[Any], bool]) -> Copy:
+    def replace(self, kind: Kind, key: str, body: Any) -> None:
+        """Keep what the service just said to a change; it ends the matter of a flow whose upload was hindered."""
+        copy = self._copies.remember(kind, key, body, overrule=True)
+        self._share(copy, lasting=True)
+
+    def _renew(self, kind: Kind, key: str, fetch: Fetch, fresh_seconds: float, lasting: Callable[[Any], bool]) -> Found:
+        copy = self._take_shared(kind, key)
+        if copy and self._copies.age_seconds(copy) < fresh_seconds:
+            return copy, Source.SHARED_CACHE
         try:
             body = fetch()
         except NotFound:
             self._copies.forget(kind, key)
+            if self._shared:
+                self._shared.drop(kind, key)
             raise
-        return self._copies.remember(kind, key, body, lasting=lasting(body))
+        copy = self._copies.remember(kind, key, body, lasting=lasting(body))
+        self._share(copy, lasting=lasting(body))
+        return copy, Source.SERVICE
+
+    def _take_shared(self, kind: Kind, key: str) -> Copy | None:
+        """The shared copy, which then is this process's too; None when this process's own is as new."""
+        shared, own = self._shared.find(kind, key) if self._shared else None, self._copies.find_in_memory(kind, key)
+        if shared is None or (own and own.fetched_at >= shared.fetched_at):
+            return None
+        self._copies.hold(CopyRow(kind, key, shared.body, shared.fetched_at))
+        return self._copies.find_in_memory(kind, key)
+
+    def _share(self, copy: Copy, *, lasting: bool) -> None:
+        if self._shared is None:
+            return
+        if lasting:
+            self._shared.put(copy)
+        else:
+            self._shared.drop(copy.kind, copy.key)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from config.groups import ConfigurationSettings
 from config.settings import Settings
+from gateway.caching.service import Cache
 from gateway.clock import Clock
 from gateway.configuration.client import ConfigurationServiceClient
 from gateway.configuration.copies import Copies
@@ -14,6 +15,7 @@ from gateway.configuration.reader import Reader
 from gateway.configuration.registration import Registration
 from gateway.configuration.reports import FlowReports
 from gateway.configuration.service import Configuration, Services
+from gateway.configuration.shared import SharedCopies
 from gateway.configuration.transport import Transport
 from gateway.configuration.upkeep import Upkeep
 from gateway.configuration.uploads import FlowUploads
@@ -58,8 +60,8 @@ class Room:
         self.postgres.close()
 
 
-def build_room(url: str, clock: Clock, *, postgres_url: str | None = None, **variables: str) -> Room:
-    """A room that speaks to the service at `url`; without `postgres_url` PostgreSQL is not configured."""
+def build_room(url: str, clock: Clock, *, postgres_url: str | None = None, cache: Cache | None = None, **variables: str) -> Room:
+    """A room that speaks to the service at `url`; without `postgres_url` there is no PostgreSQL, without `cache` nothing is shared."""
     environment = {"FLOW_REGISTRY_URL": url, **({"DATABASE_URL": postgres_url} if postgres_url else {}), **variables}
     settings = Settings.from_environment(environment)
     own = settings.configuration
@@ -68,7 +70,7 @@ def build_room(url: str, clock: Clock, *, postgres_url: str | None = None, **var
     transport = Transport(http, own, clock)
     client, registry = ConfigurationServiceClient(transport), FlowRegistryClient(transport)
     copies = Copies(postgres, clock)
-    reader = Reader(copies, wait_seconds=own.timeout_seconds * 2)
+    reader = Reader(copies, wait_seconds=own.timeout_seconds * 2, shared=SharedCopies(cache, own, clock) if cache else None)
     relay: Relay = NoRelay()  # type: ignore[assignment]  # only wake() is called
     uploads = FlowUploads(registry, copies, Outbox(postgres, relay, clock), clock)
     waiting = Waiting()
