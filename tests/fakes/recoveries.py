@@ -82,6 +82,9 @@ class FakeDiscovery:
     def add(self, name: str, *ports: int, health: str | None = "/health") -> None:
         self.services[name] = Service(name, "healthy", tuple(Instance("127.0.0.1", port, health_endpoint=health) for port in ports))
 
+    def list_services(self) -> Known[tuple[Service, ...]]:
+        return Known(tuple(self.services.values()), 0.0, stale=self.error is not None, source=Source.SERVICE)
+
     def rediscover(self, name: str) -> Service:
         if self.error:
             raise self.error

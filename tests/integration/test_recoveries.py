@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.configuration.errors import ConfigurationUnavailable
 from gateway.databases.model import DatabaseName
 from gateway.outbound.errors import UpstreamUnreachable
 from gateway.recovery.breaker import BreakerState
@@ -13,6 +14,7 @@ from gateway.recovery.ledger.intake import REMEMBERED_SECONDS
 from gateway.recovery.ledger.model import AttemptOutcome, RecoveryStatus
 from gateway.recovery.ledger.sweeping import RING_AGAIN_SECONDS
 from gateway.recovery.model import Action, Decision, FlowOrigin, Strategy
+from gateway.recovery.targets import CONFIGURATION_SERVICE
 from tests.fakes.recoveries import CLICKHOUSE, FAILOVER, ORDERS, RECONNECT, RecoveryWorld, fault
 from tests.fakes.upstream import json_answer
 
@@ -187,6 +189,17 @@ def test_a_service_without_a_single_well_instance_stays_broken(world: RecoveryWo
     recovery_id = world.intend(ORDERS, FAILOVER)
     world.pump()
     assert world.recoveries.get(recovery_id).status is RecoveryStatus.PENDING
+
+
+def test_the_configuration_service_is_back_when_it_answers(world: RecoveryWorld) -> None:
+    world.discovery.error = ConfigurationUnavailable("down")
+    recovery_id = world.intend(CONFIGURATION_SERVICE, FAILOVER)
+    world.pump()
+    assert world.recoveries.get(recovery_id).status is RecoveryStatus.PENDING
+    world.discovery.error = None
+    world.clock.advance(10)
+    world.pump()
+    assert world.recoveries.get(recovery_id).status is RecoveryStatus.RECOVERED
 
 
 def test_where_a_fault_happened_inside_a_flow_is_kept(world: RecoveryWorld) -> None:

@@ -32,6 +32,13 @@ class DatabaseSource(Protocol):
 class Discovery(Protocol):
     """gateway.configuration's Services."""
 
+    def list_services(self) -> Known[tuple[Service, ...]]:
+        """Every registered service; `stale` when the registry cannot be asked.
+
+        Raises:
+            Unavailable, UpstreamInvalid: it cannot be asked and no copy is known.
+        """
+
     def rediscover(self, name: str) -> Service:
         """The service as the registry knows it now, never from a copy.
 

@@ -10,6 +10,7 @@ from gateway.errors import GatewayError
 from gateway.recovery.ledger.model import Claim, Tried
 from gateway.recovery.ledger.ports import DatabaseSource, Discovery, Http, Strategy
 from gateway.recovery.model import Action
+from gateway.recovery.targets import CONFIGURATION_SERVICE
 
 log = structlog.get_logger(__name__)
 
@@ -99,6 +100,23 @@ class Failover:
         return instance.health_endpoint is None or answer.status < WELL or answer.status in NO_ENDPOINT
 
 
+class AskRegistry:
+    """The Configuration Service discovers all others and is discovered by nobody: it is back when it answers at its own address."""
+
+    def __init__(self, services: Discovery, otherwise: Strategy) -> None:
+        self._services = services
+        self._otherwise = otherwise
+
+    def __call__(self, claim: Claim) -> Tried:
+        if claim.intent.target != CONFIGURATION_SERVICE:
+            return self._otherwise(claim)
+        try:
+            stale = self._services.list_services().stale
+        except GatewayError as error:
+            return Tried(healthy=False, detail=f"{error.code}: {error.detail}")
+        return Tried(healthy=not stale, detail="It does not answer" if stale else "It answers")
+
+
 class Probe:
     """Is the target well by now? For what only time heals."""
 
@@ -114,11 +132,11 @@ class Probe:
 
 def strategies(databases: DatabaseSource, services: Discovery, http: Http, clock: Clock, run_flow: Strategy) -> Mapping[Action, Strategy]:
     """What is done, by action. An action that is not here is nothing a worker can do."""
-    reconnect, failover = Reconnect(databases), Failover(services, http, clock)
+    reconnect, failover = Reconnect(databases), AskRegistry(services, Failover(services, http, clock))
     probe = Probe({"database": reconnect, "service": failover})
     return {
         Action.RECONNECT_DATABASE: reconnect,
-        Action.REFRESH_DISCOVERY: Rediscover(services),
+        Action.REFRESH_DISCOVERY: AskRegistry(services, Rediscover(services)),
         Action.FAILOVER_INSTANCE: failover,
         Action.RUN_RECOVERY_FLOW: run_flow,
         Action.RETRY: probe,
