@@ -57,12 +57,15 @@ class WeaviateDouble:
     port: int = 0
     grpc_port: int = 0
     serving: bool = True
+    full: bool = False
 
     def answer(self, method: str, path: str, body: Any, authorization: str) -> tuple[int, Any]:  # noqa: PLR0911 - one line a call
         """Status and body for one REST request; a body of None is empty."""
         if authorization != f"Bearer {self.api_key}":
             return 401, {"code": 401, "message": "invalid api key, please provide a valid api key"}
         call = f"{method} {path}"
+        if self.full and method in {"POST", "PUT", "PATCH", "DELETE"} and path != "/v1/graphql":
+            return 507, {"error": [{"message": "no space left on device"}]}
         if call == "GET /v1/meta":
             return 200, {"hostname": "http://[::]:8080", "modules": {}, "version": self.version, "grpcMaxMessageSize": 104858000}
         if call == "GET /v1/.well-known/ready":
@@ -78,6 +81,8 @@ class WeaviateDouble:
 
     def put(self, collection: str, identity: str, properties: Mapping[str, Any], vector: tuple[float, ...]) -> str | None:
         """Store one object; the reason when it cannot be stored."""
+        if self.full:
+            return "no space left on device"
         if collection not in self.classes:
             return f"class {collection} not found in schema"
         known = {stored.vector for stored in self.objects[collection].values() if stored.vector}
@@ -242,22 +247,51 @@ def running_weaviate() -> Iterator[WeaviateDouble]:
             pool.shutdown()
 
 
+@dataclass
+class ControlledWeaviate:
+    """The double in another process."""
+
+    port: int
+    grpc_port: int
+    process: "subprocess.Popen[str]"
+
+    def tell(self, **attributes: Any) -> None:
+        """Set attributes of the double; returns when they are set."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(attributes) + "\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == "done\n"
+
+
 @contextmanager
-def weaviate_process() -> Iterator[tuple[int, int]]:
-    """The double in a process of its own, and its two ports. gRPC's fork handling gives up where a server of its own runs."""
+def controlled_weaviate() -> Iterator[ControlledWeaviate]:
+    """The double in a process of its own. gRPC's fork handling gives up where a server of its own runs."""
     command = [sys.executable, "-c", "from tests.doubles.weaviate import serve_until_told; serve_until_told()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         rest, grpc_port = process.stdout.readline().split()
-        yield int(rest), int(grpc_port)
-        process.communicate("stop\n", timeout=10)
+        try:
+            yield ControlledWeaviate(int(rest), int(grpc_port), process)
+        finally:
+            process.communicate(timeout=10)
+
+
+@contextmanager
+def weaviate_process() -> Iterator[tuple[int, int]]:
+    """Its two ports, for those who need nothing else."""
+    with controlled_weaviate() as double:
+        yield double.port, double.grpc_port
 
 
 def serve_until_told() -> None:
-    """Print the two ports, and serve until a line or the end comes over standard input."""
+    """Print the two ports, then set the attributes that each line of standard input holds as JSON, until it ends."""
     with running_weaviate() as double:
         print(double.port, double.grpc_port, flush=True)  # noqa: T201 - what the parent process waits for
-        sys.stdin.readline()
+        for line in sys.stdin:
+            for name, value in json.loads(line).items():
+                setattr(double, name, value)
+            print("done", flush=True)  # noqa: T201 - the same
 
 
 def _handler(double: WeaviateDouble) -> type[BaseHTTPRequestHandler]:

@@ -26,11 +26,22 @@ CONFIG = """<?xml version="1.0"?>
 """
 USERS = """<?xml version="1.0"?>
 <yandex>
-  <profiles><default><max_memory_usage>1000000000</max_memory_usage></default></profiles>
-  <users><default><password></password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota></default></users>
+  <profiles>
+    <default><max_memory_usage>1000000000</max_memory_usage></default>
+    <gateway><max_memory_usage>1000000000</max_memory_usage><readonly>{readonly}</readonly></gateway>
+  </profiles>
+  <users>
+    <default><password>{password}</password><networks><ip>::/0</ip></networks><profile>gateway</profile><quota>default</quota></default>
+    <operator><password></password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota></operator>
+  </users>
   <quotas><default></default></quotas>
 </yandex>
 """
+
+
+def users_file(password: str = "", readonly: int = 0) -> str:
+    """users.xml: `default`, whom clients log in as, with this password and setting; `operator`, who may do all."""
+    return USERS.format(password=password, readonly=readonly)
 
 
 def program() -> str | None:
@@ -58,7 +69,7 @@ class ClickHouseServer:
         self._directory.mkdir(parents=True, exist_ok=True)
         config = CONFIG.format(native=self.native_port, http=self.http_port, directory=self._directory)
         (self._directory / "config.xml").write_text(config)
-        (self._directory / "users.xml").write_text(USERS)
+        (self._directory / "users.xml").write_text(users_file())
         with (self._directory / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [command, f"--config-file={self._directory}/config.xml"],
