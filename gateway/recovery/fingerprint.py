@@ -33,6 +33,7 @@ VARIABLE = re.compile(
     rf"""
       (?P<quoted> "[^"\n]{{0,300}}" | `[^`\n]{{0,300}}` | (?<!\w)'[^'\n]{{0,300}}'(?!\w) | “[^”\n]{{0,300}}” )
     | (?P<url>    \b[a-zA-Z][\w+.-]{{1,20}}://[^\s,;)\]}}>"']+ )
+    | (?P<call>   \b(?P<called>[a-zA-Z_][\w.]{{0,80}}+)\((?!s\))[^()\n]{{0,300}}\) )
     | (?P<value>  (?<==)\s?(?: \([^)\n]{{0,300}}\) | [^\s,;()\]]+ ) )
     | (?P<email>  \b[\w.+-]{{1,64}}+@[\w.-]{{1,253}}\b )
     | (?P<date>   \b\d{{4}}-\d\d-\d\d(?:[T\ ]\d\d:\d\d(?::\d\d)?(?:[.,]\d{{1,9}})?)?(?:Z|[+-]\d\d:?\d\d)?
@@ -41,7 +42,7 @@ VARIABLE = re.compile(
     | (?P<host>   (?<![\w:])\[?(?:[0-9a-fA-F]{{0,4}}:){{2,7}}[0-9a-fA-F]{{0,4}}(?:%\w+)?\]?(?::\d{{1,5}})?(?![\w:])
                 | \b\d{{1,3}}(?:\.\d{{1,3}}){{3}}(?::\d{{1,5}})?\b
                 | \b(?:[a-zA-Z0-9_][\w-]{{0,62}}+\.)+[a-zA-Z][\w-]{{0,62}}(?::\d{{1,5}})?\b
-                | \b[a-zA-Z][\w-]{{0,62}}+:\d{{2,5}}\b )
+                | \b[a-zA-Z][\w-]{{0,62}}+:\d{{1,5}}\b )
     | (?P<path>   (?<![\w/])(?:/[\w.@%+~-]+)+/? )
     | (?P<number> \b[0-9a-fA-F]{{8}}-(?:[0-9a-fA-F]{{4}}-){{3}}[0-9a-fA-F]{{12}}\b
                 | (?<![\w.])-?\d+(?:[.,_]\d+)*(?:e[+-]?\d+)?[a-zA-Zµ]{{0,3}}(?![\w-]){UNIT}
@@ -51,6 +52,7 @@ VARIABLE = re.compile(
     re.VERBOSE,
 )
 REPEATED = re.compile(r"(<\w+>)(?:[\s,;|/]+(?:and\s+)?\1)+")
+TELLING = ("Error", "Exception", "Timeout", "Warning")  # a call of this name says what went wrong
 MASK = re.compile(r"<\w+>")
 RUN = re.compile(r"[(\[{]?<\*>[)\]}]?(?:[\s,;:|/.()\[\]{}]*(?:and\s+)?<\*>[)\]}]?)*")
 WORD = re.compile(r"[^\W\d_]{3,}")
@@ -85,6 +87,8 @@ def _spoken(text: str) -> str:
 
 
 def _name_of_match(match: re.Match[str]) -> str:
+    if match.lastgroup == "call" and match["called"].endswith(TELLING):
+        return f"{match['called']}<call>"
     return f"<{match.lastgroup}>"
 
 

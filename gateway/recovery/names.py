@@ -15,9 +15,10 @@ INTRODUCING = _words("""
     host hostname user username login role account database keyspace schema table relation view collection class index shard tenant column
     columns field property attribute identifier key document vertex graph node replica partition topic queue bucket function procedure
     command parameter variable setting constraint consumer group stream channel job task service instance volume device password token
-    secret cluster resolve lookup
+    secret cluster resolve lookup execute string request session transaction object record entity item namespace pod container
+    order customer worker
 """)
-INTRODUCING_WITH_COLON = _words("found exist exists unknown duplicate duplicated such invalid")
+INTRODUCING_WITH_COLON = _words("found exist exists unknown duplicate duplicated such invalid name")
 INTRODUCING_PAIRS = frozenset(
     ("connecting to", "connect to", "connection to", "reading from", "read from", "writing to", "replicating from", "timeout from")
 )
@@ -36,6 +37,8 @@ ORDINARY = _words("""
     disconnected duplicated evicted exhausted frozen interrupted invalidated limited mismatched needed overloaded owned paused reached read
     replicated returned skipped stopped supported truncated unauthorized undefined unexpected unrecognized unsupported used violated written
     missing pending holding waiting processing loading starting stopping shutting closing rebuilding recovering initializing syncing
+    killed timed reset started completed handled cut write writes reads body header headers method path data payload store storage
+    response log level isolation manager pool rate lease state states
     containing referencing including using expecting
 """)
 LONGEST = 120  # what is longer is no name, and patterns that go back and forth stay quick
@@ -52,14 +55,17 @@ def hide_names(text: str) -> str:
         if not word or "<" in word:
             continue
         introduced = at > 0 and MASK not in shown[at - 1] and _introduced(words, at) and _may_be_a_name(word)
-        if introduced or (word[-1] == ":" and words[at + 1 : at + 3] == LOGIN_FAILED):
+        if introduced or _is_a_user(words, at):
             shown[at] = CORE.sub(rf"\1{MASK}\3", word, count=1)
         elif "_" in word or "-" in word or not (word.islower() or word.istitle() or word.isupper()):
             shown[at] = SHAPE.sub(MASK, word[:LONGEST])
     return " ".join(shown)
 
 
-LOGIN_FAILED = ["Authentication", "failed:"]  # ClickHouse writes the user before it
+def _is_a_user(words: list[str], at: int) -> bool:
+    """ClickHouse writes the user before what it refuses: `DB::Exception: alice: Not enough privileges`."""
+    follows = words[at + 1][:1].isupper() if at + 1 < len(words) else False
+    return words[at][-1] == ":" and follows and (at == 0 or words[at - 1] == "DB::Exception:") and words[at][0].islower()
 
 
 def _introduced(words: list[str], at: int) -> bool:

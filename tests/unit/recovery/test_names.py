@@ -19,6 +19,8 @@ from gateway.recovery.names import hide_names
         ("Unknown identifier: amount; try another", "Unknown identifier: <name>; try another"),
         ("Can't connect to cache: refused", "Can't connect to <name>: refused"),
         ("password hunter is wrong", "password <name> is wrong"),
+        ("DB::Exception: alice: Not enough privileges", "DB::Exception: <name>: Not enough privileges"),
+        ("DB::Exception: Quota: exceeded", "DB::Exception: Quota: exceeded"),
         ("the order_items view is gone, so is orderLine", "the <name> view is gone, so is <name>"),
         ("user is disabled", "user is disabled"),
         ("key expired, index missing", "key expired, index missing"),
@@ -42,6 +44,7 @@ def test_any_text_keeps_its_words_in_number(text: str) -> None:
         ('column "total" does not exist', "column o.total does not exist"),
         ('connection to server at "db" (10.0.0.1), port 5432 failed', 'connection to server at "10.0.0.1", port 5432 failed'),
         ("Missing columns: 'a'", "Missing columns: 'a' 'b', 'c'"),
+        ("function total(integer, text) does not exist", "function sum_up(date) does not exist"),
         ("would use 9.31 GiB", "would use 954.1 MiB"),
     ],
 )
