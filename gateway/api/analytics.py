@@ -2,11 +2,11 @@
 
 from flask import Blueprint, Response, g
 
-from gateway.api.answers import answer
 from gateway.api.models.analytics import AnalyticsParameters, ErrorReportShape, FaultCountShape, RequestReportShape
 from gateway.api.models.common import Success
 from gateway.api.operations import operation
 from gateway.api.parsing import parse_query
+from gateway.api.response_cache import REQUEST_HEADERS, cached_answer
 from gateway.api.services import services
 from gateway.security.scopes import Scope, requires
 
@@ -15,22 +15,42 @@ blueprint = Blueprint("analytics", __name__)
 
 @blueprint.get("/analytics/requests")
 @requires(Scope.READ)
-@operation("Count requests", query=AnalyticsParameters, answers={200: Success[RequestReportShape]}, problems=(400, 503))
+@operation(
+    "Count requests",
+    query=AnalyticsParameters,
+    answers={200: Success[RequestReportShape], 304: None},
+    problems=(400, 503),
+    headers=REQUEST_HEADERS,
+)
 def requests() -> Response:
     """Counts, rates and p50, p95, p99 by time bucket and group. `servedBy` tells who answered."""
-    query = parse_query(AnalyticsParameters).to_query(services().clock.now())
-    report = services().analytics.requests(query)
-    g.served_from = report.served_by
-    return answer(Success[RequestReportShape](data=RequestReportShape.of(report)))
+    parameters = parse_query(AnalyticsParameters)
+
+    def count() -> Success[RequestReportShape]:
+        report = services().analytics.requests(parameters.to_query(services().clock.now()))
+        g.served_from = report.served_by
+        return Success[RequestReportShape](data=RequestReportShape.of(report))
+
+    return cached_answer(count, parameters)
 
 
 @blueprint.get("/analytics/errors")
 @requires(Scope.READ)
-@operation("Count errors", query=AnalyticsParameters, answers={200: Success[ErrorReportShape]}, problems=(400, 503))
+@operation(
+    "Count errors",
+    query=AnalyticsParameters,
+    answers={200: Success[ErrorReportShape], 304: None},
+    problems=(400, 503),
+    headers=REQUEST_HEADERS,
+)
 def errors() -> Response:
     """Requests that failed, by time bucket and group, and every kind of fault."""
-    query = parse_query(AnalyticsParameters).to_query(services().clock.now())
-    report = services().analytics.errors(query)
-    g.served_from = report.served_by
-    faults = [FaultCountShape.model_validate(fault) for fault in report.faults]
-    return answer(Success[ErrorReportShape](data=ErrorReportShape.of(report, faults=faults)))
+    parameters = parse_query(AnalyticsParameters)
+
+    def count() -> Success[ErrorReportShape]:
+        report = services().analytics.errors(parameters.to_query(services().clock.now()))
+        g.served_from = report.served_by
+        faults = [FaultCountShape.model_validate(fault) for fault in report.faults]
+        return Success[ErrorReportShape](data=ErrorReportShape.of(report, faults=faults))
+
+    return cached_answer(count, parameters)

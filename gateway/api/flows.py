@@ -49,7 +49,7 @@ def index() -> Response:
         FlowPageShape,
         list(known.value.documents),
         known,
-        fresh_seconds=services().settings.configuration.flows_fresh_seconds,
+        fresh_seconds=None,  # a flow that was just registered must be on the page
         pagination=Pagination.model_validate(known.value.pagination),
     )
 

@@ -23,20 +23,21 @@ class Fresh(Success[T], Generic[T]):
     age_seconds: float = Field(description="Since the Configuration Service gave it")
 
 
-def freshness_headers(known: Known[Any], fresh_seconds: float) -> dict[str, str]:
-    """Headers of an answer made from `known`; `fresh_seconds`: how long a copy counts as fresh."""
+def freshness_headers(known: Known[Any], fresh_seconds: float | None) -> dict[str, str]:
+    """Headers of an answer made from `known`; `fresh_seconds`: how long a copy counts as fresh, None where none is kept."""
     headers = {"Age": str(math.floor(known.age_seconds)), "Cache-Status": f"{CACHE_NAME}; {_cache_status(known, fresh_seconds)}"}
     if known.stale:
         headers["X-Fallback-Available"] = "true"
     return headers
 
 
-def fresh_answer(model: type[Fresh[Any]], data: Any, known: Known[Any], *, fresh_seconds: float, **members: Any) -> Response:
+def fresh_answer(model: type[Fresh[Any]], data: Any, known: Known[Any], *, fresh_seconds: float | None, **members: Any) -> Response:
     """A 200 with its freshness and a weak ETag over the value; 304 when the client has it already (RFC 9110 §13.1.2).
 
     Args:
         model: the envelope, `Fresh[…]` or a page that derives from it.
         data: what goes under `data`, made from `known.value`.
+        fresh_seconds: how long a copy counts as fresh; None where the service is asked each time.
         members: further members of that envelope.
     """
     g.served_from = str(known.source)
@@ -46,10 +47,10 @@ def fresh_answer(model: type[Fresh[Any]], data: Any, known: Known[Any], *, fresh
     return conditional(response)
 
 
-def _cache_status(known: Known[Any], fresh_seconds: float) -> str:
+def _cache_status(known: Known[Any], fresh_seconds: float | None) -> str:
     if known.source is Source.SERVICE:
-        return "fwd=miss; stored"
-    ttl = math.floor(fresh_seconds - known.age_seconds)
+        return "fwd=bypass" if fresh_seconds is None else "fwd=miss; stored"
+    ttl = math.floor((fresh_seconds or 0.0) - known.age_seconds)
     return f"hit; ttl={ttl}; detail={known.source}"
 
 

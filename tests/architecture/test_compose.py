@@ -124,4 +124,4 @@ def test_what_heroku_sets_is_honoured() -> None:
     settings = Settings.from_environment(heroku)
     assert (settings.web.port, settings.web.processes, settings.web.host) == (5000, 3, "0.0.0.0")
     assert settings.postgres.sqlalchemy_url == "postgresql+psycopg2://u:p@db:5432/name"
-    assert settings.broker_url == "rediss://:p@cache:6380"
+    assert settings.broker_url == "rediss://:p@cache:6380?ssl_cert_reqs=required"

@@ -16,6 +16,8 @@ from gateway.analytics.model import (
     RequestReport,
     RequestRow,
 )
+from gateway.caching.in_process import InProcessCache
+from gateway.caching.service import Cache
 from gateway.configuration.errors import ConfigNotFound, FlowNotFound, ServiceNotFound
 from gateway.configuration.model import ConfigValue, FlowFilters, FlowPage, Instance, Known, Registered, Service, Source
 from gateway.databases.model import FALLBACKS, DatabaseName, DatabaseStatus, PoolStats, Role, Status, StatusError
@@ -359,3 +361,7 @@ class FakeContainer:
     http: Any = None
     draining: bool = False
     started_at: float = 0.0
+    cache: Cache = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cache = Cache([InProcessCache(self.clock)], self.clock)

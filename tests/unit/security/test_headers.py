@@ -24,7 +24,7 @@ def test_every_response_has_the_security_headers(path: str) -> None:
 
 
 def test_answers_are_not_kept_by_caches() -> None:
-    assert make_client().get("/api/v1/topology").headers["Cache-Control"] == "no-store"
+    assert make_client().get("/api/v1/status/databases").headers["Cache-Control"] == "no-store"
 
 
 def test_plain_http_is_redirected_when_asked_for_but_for_probes() -> None:
