@@ -6,6 +6,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from config.settings import Settings
 from gateway.api import (
     analytics,
+    breakers,
     configuration,
     databases,
     discovery,
@@ -62,6 +63,7 @@ def install_blueprints(app: Flask) -> None:
     app.register_blueprint(flows.blueprint, url_prefix=f"{API}/flows")
     app.register_blueprint(executions.blueprint, url_prefix=f"{API}/executions")
     app.register_blueprint(patterns.blueprint, url_prefix=f"{API}/errors/patterns")
+    app.register_blueprint(breakers.blueprint, url_prefix=f"{API}/breakers")
     app.register_blueprint(recoveries.blueprint, url_prefix=f"{API}/recoveries")
 
 

@@ -1,7 +1,6 @@
 """The one place where real parts are wired together. Building a container opens no connection and starts no thread."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,10 +37,14 @@ from gateway.outbox.health import WorkerHealth
 from gateway.outbox.relay import Relay
 from gateway.outbox.service import Outbox
 from gateway.recovery.classify import classify
+from gateway.recovery.dragonfly import DragonflyBreakerStore
+from gateway.recovery.guards import DatabaseGuards, read_recovery
+from gateway.recovery.immediate import ImmediateRecovery
 from gateway.recovery.ledger.flows import RunFlow
 from gateway.recovery.ledger.service import Recoveries, recovery_event
 from gateway.recovery.ledger.strategies import strategies
 from gateway.recovery.model import Action, Fault
+from gateway.recovery.operating import BreakerControl
 from gateway.recovery.patterns.buffer import PatternBuffer
 from gateway.recovery.patterns.index import PatternIndexes
 from gateway.recovery.patterns.index_postgres import ExactIndex, PgvectorIndex, PointStore
@@ -53,6 +56,8 @@ from gateway.recovery.patterns.service import Patterns
 from gateway.recovery.patterns.upload import PatternUploads
 from gateway.recovery.policy import RecoveryPolicy
 from gateway.recovery.registry import Breakers
+from gateway.recovery.sharing import BreakerSharing
+from gateway.recovery.targets import CONFIGURATION_SERVICE
 from gateway.spool import FileSpool, default_directory
 from gateway.topology.arangodb import ArangoGraphStore
 from gateway.topology.catalogue import RegistryCatalogue
@@ -76,6 +81,9 @@ class Container:
     databases: Databases
     poller: Poller
     breakers: Breakers
+    breaker_control: BreakerControl
+    breaker_sharing: BreakerSharing | None
+    recovery: ImmediateRecovery
     cache: Cache
     http: HttpClient
     relay: Relay
@@ -147,11 +155,15 @@ class Container:
         self.analytics.stop()
         self.patterns.stop()
         self.relay.stop()
+        if self.breaker_sharing:
+            self.breaker_sharing.stop()
         self.http.close()
         self.cache.close()
         self.databases.close()
 
     def _start_common(self) -> None:
+        if self.breaker_sharing:
+            self.breaker_sharing.start()
         self.relay.start()
         self.upkeep.start()
         self.analytics.start()
@@ -161,19 +173,21 @@ class Container:
 def build_container(settings: Settings, clock: Clock | None = None) -> Container:
     """Wire the parts of one process. Opens nothing: each part connects when it is first used."""
     clock = clock or SystemClock()
-    databases = Databases(settings)
-    breakers = Breakers(clock)
+    calls = _build_calls(settings, clock)
+    databases, breakers, recovery = calls["databases"], calls["breakers"], calls["recovery"]
     cache = build_cache(settings, clock)
-    http = HttpClient(OUTBOUND_CONNECTIONS, clock)
+    http, poller = calls["http"], calls["poller"]
     messages = _build_messages(settings, clock, databases.postgres)
     outbox = messages["outbox"]
     avoided = AvoidedInstances()
-    configuration, registry, reports = _build_configuration(settings, clock, http, databases.postgres, outbox, cache=cache, avoided=avoided)
+    configuration, registry, reports = _build_configuration(
+        settings, clock, http, databases.postgres, outbox, cache=cache, avoided=avoided, recovery=recovery
+    )
     records = _build_records(settings, clock, databases, breakers, registry)
-    poller = Poller(databases, settings.poller, clock, _breaker_state(breakers))
     running = _build_running(
         settings,
         clock,
+        recovery=recovery,
         databases=databases,
         http=http,
         outbox=outbox,
@@ -188,18 +202,35 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         settings=settings,
         clock=clock,
         started_at=clock.monotonic(),
-        databases=databases,
-        poller=poller,
-        breakers=breakers,
+        breaker_control=BreakerControl(breakers, lambda: (each.name for each in configuration["services"].list_services().value)),
         cache=cache,
-        http=http,
-        queries=QueryService(databases, clock),
+        queries=QueryService(databases, clock, read_recovery(recovery)),
+        **calls,
         **_build_topology(settings, clock, databases, breakers, configuration),
         **messages,
         **configuration,
         **records,
         **running,
     )
+
+
+def _build_calls(settings: Settings, clock: Clock) -> dict[str, Any]:
+    """What calls go through: databases behind breakers, who watches them, HTTP, the layer that repeats. By their names in Container."""
+    breakers = Breakers(clock)
+    guards = DatabaseGuards(breakers)
+    databases = Databases(settings, guards.around)
+    for target in (*(f"database:{database.name}" for database in databases.configured), CONFIGURATION_SERVICE):
+        breakers.of(target)
+    store = databases.dragonflydb
+    sharing = BreakerSharing(breakers, DragonflyBreakerStore(store.unguarded_commands), clock) if store.configured else None
+    return {
+        "breakers": breakers,
+        "databases": databases,
+        "breaker_sharing": sharing,
+        "recovery": ImmediateRecovery(breakers, clock),
+        "poller": Poller(databases, settings.poller, clock, guards.state, guards.saw),
+        "http": HttpClient(OUTBOUND_CONNECTIONS, clock),
+    }
 
 
 def _build_messages(settings: Settings, clock: Clock, postgres: Postgres) -> dict[str, Any]:
@@ -212,6 +243,7 @@ def _build_running(
     settings: Settings,
     clock: Clock,
     *,
+    recovery: ImmediateRecovery,
     databases: Databases,
     http: HttpClient,
     outbox: Outbox,
@@ -239,6 +271,7 @@ def _build_running(
         on_fault=on_fault,
         clock=clock,
         settings=settings.worker,
+        recovery=recovery,
     )
     recoveries = Recoveries(
         outbox=outbox,
@@ -256,11 +289,19 @@ def _build_running(
 
 
 def _build_configuration(
-    settings: Settings, clock: Clock, http: HttpClient, postgres: Postgres, outbox: Outbox, *, cache: Cache, avoided: AvoidedInstances
+    settings: Settings,
+    clock: Clock,
+    http: HttpClient,
+    postgres: Postgres,
+    outbox: Outbox,
+    *,
+    cache: Cache,
+    avoided: AvoidedInstances,
+    recovery: ImmediateRecovery,
 ) -> tuple[dict[str, Any], FlowRegistryClient, FlowReports]:
     """The configuration room: its services by their name in Container, the registry's client, and what tells it of executions."""
     options = settings.configuration
-    transport = Transport(http, options, clock)
+    transport = Transport(http, options, clock, recovery)
     client, registry = ConfigurationServiceClient(transport), FlowRegistryClient(transport)
     copies = Copies(postgres, clock)
     reader = Reader(copies, wait_seconds=options.timeout_seconds, shared=SharedCopies(cache, options, clock))
@@ -344,13 +385,3 @@ def _spool_directory(settings: Settings) -> Path:
 def _own_databases(settings: Settings) -> list[str]:
     """What the gateway itself depends on, for the service graph."""
     return [f"database:{database.name}" for database in Databases(settings).configured]
-
-
-def _breaker_state(breakers: Breakers) -> Callable[[str], str]:
-    """How the poller asks for a database's breaker; one that was never called is closed."""
-
-    def state(name: str) -> str:
-        breaker = breakers.find(f"database:{name}")
-        return breaker.state().value if breaker else "closed"
-
-    return state

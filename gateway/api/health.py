@@ -7,7 +7,17 @@ from gateway.api.errors import NotReady
 from gateway.api.health_report import critical_down, overall
 from gateway.api.models.common import Success
 from gateway.api.models.databases import DatabaseShape
-from gateway.api.models.health import AnalyticsStateShape, GatewayShape, Health, HealthAnswer, Liveness, OpenShape, Readiness, ServicesShape
+from gateway.api.models.health import (
+    AnalyticsStateShape,
+    BreakersShape,
+    GatewayShape,
+    Health,
+    HealthAnswer,
+    Liveness,
+    OpenShape,
+    Readiness,
+    ServicesShape,
+)
 from gateway.api.operations import operation
 from gateway.api.problems import problem_response
 from gateway.api.services import services
@@ -71,5 +81,9 @@ def _report() -> Health:
             configuration_service=OpenShape.model_validate(configuration),
             workers=OpenShape.model_validate(workers),
             analytics=AnalyticsStateShape.model_validate(container.analytics.snapshot()),
+            breakers=BreakersShape(
+                shared=container.breaker_sharing.connected if container.breaker_sharing else None,
+                states={name: breaker.state for name, breaker in container.breakers.snapshot().items()},
+            ),
         ),
     )

@@ -66,7 +66,7 @@ def problem_response(error: BaseException, extra: Mapping[str, Any] | None = Non
     fault = classify(error)
     status = status_of(error)
     recoveries, patterns = services().recoveries, services().patterns
-    situation = Situation(recovery_flow=recoveries.has_flow(fault), learned=patterns.find_learned(fault))
+    situation = Situation(**_breaker(fault), recovery_flow=recoveries.has_flow(fault), learned=patterns.find_learned(fault))
     decision = decide(fault, situation, patterns.policy)
     wait_ms = decision.retry_after_ms or (UNKNOWN_WAIT_MS if status in SAYS_WHEN else None)
     _record(fault)
@@ -123,6 +123,12 @@ def _recovery(fault: Fault, decision: Decision, wait_ms: int | None, recovery_id
         guidance=guidance(fault, decision),
         recovery_id=recovery_id,
     )
+
+
+def _breaker(fault: Fault) -> dict[str, Any]:
+    """What the breaker of the broken target says: its remaining time is the honest Retry-After."""
+    breaker = services().breakers.find(fault.target) if fault.target else None
+    return {"breaker": breaker.state(), "breaker_seconds": breaker.remaining_open_seconds()} if breaker else {}
 
 
 def _record(fault: Fault) -> None:

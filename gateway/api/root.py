@@ -49,6 +49,7 @@ ENDPOINTS: dict[str, str | dict[str, str]] = {
     },
     "executions": "/api/v1/executions/:executionId",
     "errorPatterns": {"list": "GET /api/v1/errors/patterns", "get": "GET /api/v1/errors/patterns/:fingerprint"},
+    "breakers": {"list": "GET /api/v1/breakers", "act": "POST /api/v1/breakers/:name/:action"},
     "recoveries": {"list": "GET /api/v1/recoveries", "get": "GET /api/v1/recoveries/:recoveryId"},
     "analytics": {"requests": "GET /api/v1/analytics/requests", "errors": "GET /api/v1/analytics/errors"},
     "topology": {"graph": "GET /api/v1/topology", "impact": "GET /api/v1/topology/:kind/:name/impact"},

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 from config.settings import Settings
@@ -29,10 +28,12 @@ from gateway.recovery.classify import classify
 from gateway.recovery.ledger.errors import RecoveryNotFound
 from gateway.recovery.ledger.model import Attempt, AttemptOutcome, RecoveryPage, RecoveryStatus, RecoveryView
 from gateway.recovery.model import Action, Decision, Fault, Strategy
+from gateway.recovery.operating import BreakerControl
 from gateway.recovery.patterns.errors import PatternNotFound
 from gateway.recovery.patterns.evidence import evidence_of
 from gateway.recovery.patterns.model import Outcome, Pattern, PatternPage, PatternView, Related, Sample, Suggestion, facts_of
 from gateway.recovery.policy import RecoveryPolicy
+from gateway.recovery.registry import Breakers
 from gateway.topology.errors import NodeNotFound
 from gateway.topology.model import Affected, Edge, Impact, Node, NodeKind, NodeRef, TopologyView
 from tests.fakes.clock import FakeClock
@@ -243,11 +244,11 @@ class FakeSnapshot:
         return self.value
 
 
-class FakeBreakers:
+def closed_breakers() -> Breakers:
     """One closed breaker."""
-
-    def snapshot(self) -> dict[str, Any]:
-        return {"database:postgres": SimpleNamespace(state="closed")}
+    breakers = Breakers(FakeClock())
+    breakers.of("database:postgres")
+    return breakers
 
 
 def recovery(recovery_id: str = "recovery-1", target: str = "database:clickhouse") -> RecoveryView:
@@ -352,15 +353,20 @@ class FakeContainer:
     executions: FakeExecutions = field(default_factory=FakeExecutions)
     analytics: FakeAnalytics = field(default_factory=FakeAnalytics)
     topology: FakeTopology = field(default_factory=FakeTopology)
-    breakers: FakeBreakers = field(default_factory=FakeBreakers)
+    breakers: Breakers = field(default_factory=closed_breakers)
     recoveries: FakeRecoveries = field(default_factory=FakeRecoveries)
     patterns: FakePatterns = field(default_factory=FakePatterns)
     configuration_health: FakeSnapshot = field(default_factory=lambda: FakeSnapshot({"status": "healthy", "registered": True}))
     worker_health: FakeSnapshot = field(default_factory=lambda: FakeSnapshot({"status": "healthy", "queues": {}}))
     queries: Any = None
+    breaker_sharing: Any = None
+    breaker_control: BreakerControl = field(init=False)
     http: Any = None
     draining: bool = False
     started_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.breaker_control = BreakerControl(self.breakers, lambda: [self.topology.service.name])
     cache: Cache = field(init=False)
 
     def __post_init__(self) -> None:

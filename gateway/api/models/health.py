@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from gateway.api.models.common import Wire
 from gateway.api.models.databases import DatabaseShape
@@ -50,6 +50,13 @@ class AnalyticsStateShape(Wire):
     writing_to: str
 
 
+class BreakersShape(Wire):
+    """The breakers of this process."""
+
+    shared: bool | None = Field(description="Whether their states are shared with other processes now; null without DragonflyDB")
+    states: dict[str, str] = Field(description="By target: database:<name> or service:<name>")
+
+
 class ServicesShape(Wire):
     """Everything the gateway is made of and leans on."""
 
@@ -58,6 +65,7 @@ class ServicesShape(Wire):
     configuration_service: OpenShape
     workers: OpenShape
     analytics: AnalyticsStateShape
+    breakers: BreakersShape
 
 
 class Health(Wire):

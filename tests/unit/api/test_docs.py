@@ -34,6 +34,8 @@ HAPPY = [
     ("get", "/api/v1/analytics/errors", "/api/v1/analytics/errors", None),
     ("get", "/api/v1/topology", "/api/v1/topology", None),
     ("get", "/api/v1/topology/service/orders/impact", "/api/v1/topology/{kind}/{name}/impact", None),
+    ("get", "/api/v1/breakers", "/api/v1/breakers", None),
+    ("post", "/api/v1/breakers/database:postgres/reset", "/api/v1/breakers/{name}/{action}", None),
     ("get", "/api/v1/recoveries?target=database:clickhouse&status=pending", "/api/v1/recoveries", None),
     ("get", "/api/v1/recoveries/recovery-1", "/api/v1/recoveries/{recoveryId}", None),
     ("get", "/api/v1/errors/patterns?type=UNKNOWN_ERROR&source=redis", "/api/v1/errors/patterns", None),

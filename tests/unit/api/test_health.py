@@ -38,7 +38,7 @@ def test_health_shows_everything() -> None:
     data = response.get_json()["data"]
     assert response.status_code == 200
     assert (data["status"], data["uptime"], data["environment"], data["requestId"]) == ("healthy", 12.3, "development", "probe")
-    assert set(data["services"]) == {"apiGateway", "databases", "configurationService", "workers", "analytics"}
+    assert set(data["services"]) == {"apiGateway", "databases", "configurationService", "workers", "analytics", "breakers"}
     assert set(data["services"]["databases"]) == {"postgres", "dragonflydb", "clickhouse", "weaviate", "arangodb", "redis"}
     assert data["services"]["configurationService"] == {"status": "healthy", "registered": True}
 
