@@ -364,10 +364,8 @@ class FakeContainer:
     http: Any = None
     draining: bool = False
     started_at: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.breaker_control = BreakerControl(self.breakers, lambda: [self.topology.service.name])
     cache: Cache = field(init=False)
 
     def __post_init__(self) -> None:
         self.cache = Cache([InProcessCache(self.clock)], self.clock)
+        self.breaker_control = BreakerControl(self.breakers, lambda: [self.topology.service.name])
