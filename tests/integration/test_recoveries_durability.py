@@ -155,6 +155,27 @@ def test_what_a_dead_process_spooled_is_written_down_by_another(far_world: Recov
     assert far_world.recoveries.get(recovery_id).status is RecoveryStatus.PENDING
 
 
+def test_intents_that_come_late_join_the_recovery_that_ended_their_outage(far_world: RecoveryWorld, proxy: FaultProxy) -> None:
+    other = far_world.another_process("worker-2")
+    proxy.refuse()
+    late = other.intend(fault(POSTGRES), RECONNECT)
+    other.step()
+    far_world.clock.advance(2)
+    given = far_world.intend(POSTGRES)
+    far_world.clock.advance(3)
+    proxy.accept_again()
+    far_world.recoveries.healed(POSTGRES)
+    far_world.recoveries.step()
+    other.step()
+    other.stop()
+    assert late
+    for recovery_id in (late, given):
+        view = far_world.recoveries.get(recovery_id)
+        assert (view.id, view.merged_ids, view.status, view.duration_ms) == (given, (late,), RecoveryStatus.RECOVERED, 5000)
+    assert far_world.pump() <= 1  # the one that was rung for finds it ended
+    assert len(far_world.ended) == 1
+
+
 def test_the_memory_that_waits_is_bounded(world: RecoveryWorld) -> None:
     given = [world.recoveries.intend(fault(f"service:s{number}"), RECONNECT) for number in range(1100)]
     assert len([each for each in given if each]) == 1000

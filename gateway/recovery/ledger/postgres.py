@@ -49,20 +49,31 @@ class RecoveryStore:
     def open(self, intent: Intent, now: datetime) -> bool:
         """Write an intent down; whether it is to be carried out. Twice is harmless.
 
-        While another recovery of its target is open, the new one is superseded by it at birth: one at a time for each target.
+        One at a time for each target: while another recovery of its target is open, or when one was proven well after this fault
+        (intents may come late, out of a spool), the new one is superseded by it at birth, and the outage began with the earlier of the two.
         """
         values = {**_values_of(intent), "recorded_at": now, "status": RecoveryStatus.PENDING.value, "due_at": now, "rung_at": now}
         for _ in range(2):  # the one that is open may be closed between the two statements
-            if self._insert(values):
+            successor = self._find_healed(intent)
+            if successor is None and self._insert(values):
                 return True
-            successor = self._find_open(intent.target)
+            successor = successor or self._find_open(intent.target)
             if successor == intent.recovery_id:
                 return False
             if successor is not None:
-                merged = {"status": RecoveryStatus.SUPERSEDED.value, "superseded_by": successor, "completed_at": now}
-                self._insert({**values, **merged, "due_at": None, "rung_at": None})
+                self._merge(values, successor, now)
                 return False
-        return False  # the same intent came before, and ended since
+        return False  # the same intent came before, and failed since
+
+    def _merge(self, values: dict[str, Any], successor: str, now: datetime) -> None:
+        merged = {"status": RecoveryStatus.SUPERSEDED.value, "superseded_by": successor, "completed_at": now}
+        self._insert({**values, **merged, "due_at": None, "rung_at": None})
+        broken_since = values["broken_since"]
+        self._connection.execute(
+            update(recoveries)
+            .where(recoveries.c.id == successor, recoveries.c.broken_since > broken_since)
+            .values(broken_since=broken_since)
+        )
 
     def _insert(self, values: dict[str, Any]) -> bool:
         statement = upsert(recoveries).values(values).on_conflict_do_nothing().returning(recoveries.c.id)
@@ -70,6 +81,20 @@ class RecoveryStore:
 
     def _find_open(self, target: str) -> str | None:
         found: str | None = self._connection.execute(select(recoveries.c.id).where(recoveries.c.target == target, IS_OPEN)).scalar()
+        return found
+
+    def _find_healed(self, intent: Intent) -> str | None:
+        """The recovery after whose proof of health nothing of this intent is left to do."""
+        found: str | None = self._connection.execute(
+            select(recoveries.c.id)
+            .where(
+                recoveries.c.target == intent.target,
+                recoveries.c.status == RecoveryStatus.RECOVERED.value,
+                recoveries.c.completed_at > intent.broken_since,
+            )
+            .order_by(recoveries.c.completed_at)
+            .limit(1)
+        ).scalar()
         return found
 
     def heal(self, healing: Healing) -> list[Ended]:
