@@ -3,7 +3,7 @@
 How "not offered" is told from "not there", endpoint by endpoint (404 or 405 of …):
 
 - `POST /flows`, `GET /flows`: the path names no resource, so not offered.
-- `GET` and `PUT /flows/{id}`: 404 means that there is no such flow. `health` and `types` are names of other endpoints there, never of flows.
+- `GET` and `PUT /flows/{id}`: 404 means that there is no such flow. `health` and `types` are names of other endpoints, never of flows.
 - `POST /flows/{id}/execute`: 404 means that the registry does not know the flow (an upload that waits); nothing is reported then.
 - `PUT /executions/{id}/status`: the platform serves it below `/flows`. The path that worked last is asked first; when both answer 404 the
   registry does not know the execution.

@@ -5,7 +5,6 @@ from enum import StrEnum
 
 from gateway.errors import FieldError
 
-
 RECOVERY = "recovery"  # who triggers the executions of recovery flows
 
 
