@@ -171,6 +171,12 @@ def test_a_breaker_that_opens_and_closes_opens_and_closes_a_recovery(world: Reco
     assert world.recoveries.get(opened.id).healed_by == "itself"
 
 
+def test_a_databases_breaker_is_the_pollers_to_report(world: RecoveryWorld) -> None:
+    world.recoveries.breaker_changed(CLICKHOUSE, BreakerState.CLOSED, BreakerState.OPEN, world.clock.now())
+    world.recoveries.step()
+    assert world.recoveries.list_page().total == 0
+
+
 def test_a_service_fails_over_to_the_instances_that_are_well(world: RecoveryWorld) -> None:
     world.discovery.add("orders", 9001, 9002)
     world.http.answers = [UpstreamUnreachable("refused", sent=False), json_answer({"status": "healthy"})]

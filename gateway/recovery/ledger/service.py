@@ -27,6 +27,7 @@ from gateway.recovery.ledger.writing import UNREACHABLE, Writer
 from gateway.recovery.model import Action, Decision, Fault
 from gateway.recovery.model import Strategy as When
 from gateway.recovery.policy import DELAYED_ACTION, RecoveryPolicy
+from gateway.recovery.targets import SERVICE
 from gateway.spool import FileSpool
 
 log = structlog.get_logger(__name__)
@@ -144,8 +145,11 @@ class Recoveries:
             self._loop.wake()
 
     def breaker_changed(self, target: str, old: BreakerState, new: BreakerState, at: datetime) -> None:
-        """A breaker of this process opened: its target is to be recovered. Its probes were answered: it is well. Memory only."""
-        if new is BreakerState.OPEN and old is not BreakerState.OPEN:
+        """A service's breaker opened: it is to be recovered. A target's probes were answered: it is well. Memory only.
+
+        A database is reported by its poller, which saw it itself; its breaker may open late, when another process shares what it knew.
+        """
+        if new is BreakerState.OPEN and old is not BreakerState.OPEN and target.startswith(SERVICE):
             self.report(fault_of_breaker(target), at)
         elif new is BreakerState.CLOSED and old is BreakerState.HALF_OPEN:
             self.healed(target, at)

@@ -72,9 +72,8 @@ def fault_of(status: DatabaseStatus, target: str) -> Fault:
 
 
 def fault_of_breaker(target: str) -> Fault:
-    """That calls of a target failed so often that its breaker opened, as a fault like any other."""
-    kind = FaultType.DATABASE_CONNECTION if target.startswith("database:") else FaultType.UPSTREAM
-    return _fault(kind, target, "It failed too often: its breaker opened", error_class="BreakerOpen", vendor_code=None)
+    """That calls of a service failed so often that its breaker opened, as a fault like any other."""
+    return _fault(FaultType.UPSTREAM, target, "It failed too often: its breaker opened", error_class="BreakerOpen", vendor_code=None)
 
 
 def _fault(kind: FaultType, target: str, detail: str, *, error_class: str, vendor_code: str | None) -> Fault:
