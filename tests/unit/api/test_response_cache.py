@@ -197,3 +197,8 @@ def test_of_many_who_ask_at_once_one_is_answered_and_the_others_share_it(contain
     assert statuses[0] == "fwd=miss; stored"
     assert len(container.analytics.asked) == 1
     assert set(statuses[1:]) <= {"fwd=miss; collapsed", "hit; ttl=2; detail=in-process"}
+
+
+def test_a_list_of_flows_is_never_kept_and_says_so(container: FakeContainer) -> None:
+    client = make_client(container)
+    assert [status(client.get("/api/v1/flows")) for _ in range(2)] == ["fwd=bypass", "fwd=bypass"]
