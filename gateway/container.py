@@ -7,6 +7,7 @@ from typing import Any
 
 from config.settings import Settings
 from gateway.analytics.clickhouse import ClickHouseEventStore
+from gateway.analytics.faults import fault_event
 from gateway.analytics.postgres import PostgresEventStore
 from gateway.analytics.service import Analytics
 from gateway.caching.service import Cache, build_cache
@@ -43,7 +44,7 @@ from gateway.recovery.immediate import ImmediateRecovery
 from gateway.recovery.ledger.flows import RunFlow
 from gateway.recovery.ledger.service import Recoveries, recovery_event
 from gateway.recovery.ledger.strategies import strategies
-from gateway.recovery.model import Action, Fault
+from gateway.recovery.model import RECOVERY, Action, Fault
 from gateway.recovery.operating import BreakerControl
 from gateway.recovery.patterns.buffer import PatternBuffer
 from gateway.recovery.patterns.index import PatternIndexes
@@ -257,9 +258,11 @@ def _build_running(
     flows, services = configuration["flows"], configuration["services"]
     analytics, patterns = records["analytics"], records["patterns"]
 
-    def on_fault(fault: Fault) -> None:
+    def on_fault(fault: Fault, triggered_by: str) -> None:
+        analytics.record_fault(fault_event(fault, clock.now()))
         patterns.observe(fault)
-        recoveries.consider(fault)
+        if triggered_by != RECOVERY:  # what fails while recovering asks for no recovery of its own
+            recoveries.consider(fault)
 
     executions = Executions(
         outbox=outbox,
@@ -284,6 +287,7 @@ def _build_running(
         clock=clock,
         settings=settings.recovery,
         worker=worker_name(),
+        policy=patterns.policy,
     )
     return {"executions": executions, "recoveries": recoveries}
 

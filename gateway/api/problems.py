@@ -11,7 +11,7 @@ import structlog
 from flask import Flask, Response, g, json, request
 from werkzeug.exceptions import HTTPException
 
-from gateway.analytics.model import FaultEvent
+from gateway.analytics.faults import fault_event
 from gateway.api.edge_errors import from_http_exception
 from gateway.api.errors import BodyTooLarge, EndpointNotFound, MediaTypeUnsupported, MethodNotAllowed, RequestRefused
 from gateway.api.models.common import FieldProblem, Problem, ProblemError, ProblemRecovery
@@ -135,22 +135,7 @@ def _record(fault: Fault) -> None:
     """For the request's log line, as a row of its own, and for its pattern."""
     g.fault_type = fault.type.value
     services().patterns.observe(fault)
-    services().analytics.record_fault(
-        FaultEvent(
-            at=services().clock.now(),
-            fault_type=fault.type.value,
-            category=fault.category.value,
-            severity=fault.severity.value,
-            source=fault.source,
-            fingerprint=fault.fingerprint,
-            retryable=fault.retryable,
-            target=fault.target,
-            vendor_code=fault.vendor_code,
-            route=route(),
-            tenant=current_tenant(),
-            request_id=current_request_id(),
-        )
-    )
+    services().analytics.record_fault(fault_event(fault, services().clock.now(), route=route(), tenant=current_tenant()))
 
 
 def _headers(error: BaseException, fault: Fault, wait_ms: int | None) -> dict[str, str]:

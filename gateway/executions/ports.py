@@ -138,5 +138,6 @@ class Classify(Protocol):
     def __call__(self, error: BaseException, *, origin: FlowOrigin | None = None) -> Fault: ...
 
 
-OnFault = Callable[[Fault], object]
-"""Told of each node that failed for good, after its own error policy had its say. Memory only: it must not raise and must not wait."""
+OnFault = Callable[[Fault, str], object]
+"""Told of each node that failed for good, after its own error policy had its say, and who triggered its execution.
+Memory only: it must not raise and must not wait."""

@@ -26,7 +26,7 @@ from gateway.executions.scope import skip_edges
 from gateway.flows.model import RetryPolicy
 from gateway.outbox.model import TaskName
 from gateway.outbox.service import Outbox, Work
-from gateway.recovery.model import RECOVERY, Fault, FlowOrigin
+from gateway.recovery.model import Fault, FlowOrigin
 
 log = structlog.get_logger(__name__)
 
@@ -131,8 +131,7 @@ class Settler:
         log.warning("node_failed", code=problem["code"], category=fault.category.value, attempts=claim.failures + 1)
         cancelled = nodes.cancel_unstarted(claim.execution_id, now)
         self._advance(work, claim, progress, ended=1 + cancelled, error=problem)
-        if claim.triggered_by != RECOVERY:  # what fails while recovering asks for no recovery of its own
-            self._on_fault(fault)
+        self._on_fault(fault, claim.triggered_by)
 
     def _fault(self, claim: Claim, error: BaseException) -> Fault:
         return self._classify(error, origin=FlowOrigin(claim.flow_id, claim.execution_id, claim.node_id))

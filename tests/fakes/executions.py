@@ -95,7 +95,7 @@ class ExecutionWorld:
         self.directory = FakeDirectory()
         self.http = FakeHttp()
         self.reports = FakeRegistryReports()
-        self.faults: list[Fault] = []
+        self.faults: list[tuple[Fault, str]] = []
         self.postgres = Postgres(PostgresSettings.read({"DATABASE_URL": postgres_url}))
         self.relay = Relay(self.postgres, self.sender, self.clock)
         self.outbox = Outbox(self.postgres, self.relay, self.clock)
@@ -110,7 +110,7 @@ class ExecutionWorld:
             http=self.http,
             reports=self.reports,
             classify=classify,
-            on_fault=self.faults.append,
+            on_fault=lambda fault, triggered_by: self.faults.append((fault, triggered_by)),
             clock=self.clock,
             settings=WorkerSettings(),
         )

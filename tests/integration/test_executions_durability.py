@@ -12,7 +12,7 @@ from gateway.executions.model import MAX_LOST_ATTEMPTS, ExecutionStatus
 from gateway.executions.sweeping import RING_AGAIN_SECONDS, Swept
 from gateway.outbound.answer import Answer
 from gateway.outbox.model import TaskName
-from gateway.recovery.model import RECOVERY, FlowOrigin
+from gateway.recovery.model import FlowOrigin
 from tests.fakes.executions import ExecutionWorld, flow_document
 from tests.fakes.upstream import json_answer
 
@@ -270,15 +270,6 @@ def test_a_node_that_failed_for_good_leaves_its_fault_to_recovery_with_where_it_
     assert world.faults == []  # the node's own error policy comes first
     world.clock.advance(60)
     world.pump()
-    [fault] = world.faults
-    assert fault.target == "service:prices"
+    [(fault, triggered_by)] = world.faults
+    assert (fault.target, triggered_by) == ("service:prices", "tests")
     assert fault.origin == FlowOrigin("f1", execution_id, "fetch")
-
-
-def test_what_fails_while_recovering_asks_for_no_recovery(world: ExecutionWorld) -> None:
-    world.flows.add(flow_document({"fetch": SERVICE}, retryPolicy={"maxAttempts": 1}))
-    world.http.answers = [json_answer({}, status=503)]
-    started = world.executions.start("f1", {}, triggered_by=RECOVERY, execution_context={})
-    world.pump()
-    assert world.executions.get(started.execution.id).status is ExecutionStatus.FAILED
-    assert world.faults == []

@@ -19,6 +19,7 @@ from tests.fakes.executions import flow_document
 from tests.fakes.platform import Platform
 from tests.fakes.recoveries import FakeRegistry, fault
 
+NO_RETRY = {"retryPolicy": {"maxAttempts": 1}}
 HEAL = {
     **flow_document(
         {"fetch": {"type": "service", "config": {"service": "prices", "path": "/today", "timeoutMs": 60000}}},
@@ -118,3 +119,14 @@ def kill(worker: CeleryProcess, *, whole_worker: bool) -> None:
     pid = worker.process.pid
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         os.kill(int(child), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(("triggered_by", "opened"), [("api", 1), ("recovery", 0)])
+def test_what_fails_while_recovering_asks_for_no_recovery_of_its_own(
+    container: Container, platform: Platform, triggered_by: str, opened: int
+) -> None:
+    platform.flows["f1"] = flow_document({"fetch": {"type": "service", "config": {"service": "nobody", "path": "/"}}}, **NO_RETRY)
+    execution_id = container.executions.start("f1", {}, triggered_by=triggered_by, execution_context={}).execution.id
+    container.executions.run_node(execution_id, "fetch")
+    container.recoveries.step()
+    assert container.recoveries.list_page(target="service:nobody").total == opened
