@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 RING_SECONDS = 3.0
 DEAF_SECONDS = 12.0  # a ring that the broker took this long ago, and nothing came since
+DEAF_RINGS = 4  # and as many rings: a process that was itself stopped for a while has to be asked again first
 UNCONNECTED_SECONDS = 60.0  # Celery waits up to 32 s between its tries to reconnect; longer than this it is stuck
 WARM_SECONDS = 10.0  # running tasks may end within this time; then the process ends without them, and their leases run out
 EXIT_CODE = 75  # EX_TEMPFAIL: try again
@@ -50,24 +51,26 @@ class Hearing:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._unanswered_since: float | None = None
+        self._rings = 0
 
     def heard(self) -> None:
         """Something was received."""
-        self._unanswered_since = None
+        self._unanswered_since, self._rings = None, 0
 
     def rung(self) -> None:
         """The broker took a ring."""
+        self._rings += 1
         if self._unanswered_since is None:
             self._unanswered_since = self._clock.monotonic()
 
     def excused(self) -> None:
         """Nothing can be expected: the broker is down, or every child is busy."""
-        self._unanswered_since = None
+        self._unanswered_since, self._rings = None, 0
 
     def judge(self, *, connected: bool) -> Verdict:
         """The verdict now. `connected`: the worker believes that it consumes."""
         since = self._unanswered_since
-        silent_seconds = 0.0 if since is None else self._clock.monotonic() - since
+        silent_seconds = 0.0 if since is None or self._rings < DEAF_RINGS else self._clock.monotonic() - since
         if connected:
             return Verdict.DEAF if silent_seconds >= DEAF_SECONDS else Verdict.FINE
         return Verdict.STUCK if silent_seconds >= UNCONNECTED_SECONDS else Verdict.FINE

@@ -8,6 +8,7 @@ from celery.worker import state
 
 from tasks.app import app
 from tasks.watchdog import (
+    DEAF_RINGS,
     DEAF_SECONDS,
     EXIT_CODE,
     RING_SECONDS,
@@ -59,8 +60,16 @@ def test_a_worker_is_not_deaf_while_the_broker_is_down_or_all_its_children_are_b
     assert hearing.judge(connected=True) is Verdict.FINE
 
 
-def test_a_worker_that_reconnects_has_more_time(hearing: Hearing, clock: FakeClock) -> None:
+def test_a_worker_that_was_stopped_itself_is_asked_again_first(hearing: Hearing, clock: FakeClock) -> None:
     hearing.rung()
+    clock.advance(3600)
+    hearing.rung()
+    assert hearing.judge(connected=True) is Verdict.FINE
+
+
+def test_a_worker_that_reconnects_has_more_time(hearing: Hearing, clock: FakeClock) -> None:
+    for _ in range(DEAF_RINGS):
+        hearing.rung()
     clock.advance(UNCONNECTED_SECONDS - 1)
     assert hearing.judge(connected=False) is Verdict.FINE
     clock.advance(1)
