@@ -142,6 +142,8 @@ class Container:
         """
         if leaving:
             self._draining.set()
+        self.executions.release_waiters()  # a wait may be as long as the grace that a stopping process has
+        if leaving:
             self.registration.leave()
 
     def stop(self) -> None:

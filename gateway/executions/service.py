@@ -98,7 +98,7 @@ class Executions:
             return ExecutionStore(work.connection).get_view(execution_id)
 
     def wait(self, execution_id: str, seconds: float) -> ExecutionView:
-        """The execution once it ended, or as it stands after `seconds`. Holds no connection meanwhile.
+        """The execution once it ended, or as it stands after `seconds`, or when this process leaves. Holds no connection meanwhile.
 
         Raises:
             ExecutionNotFound
@@ -122,6 +122,10 @@ class Executions:
     def sweep(self) -> Swept:
         """Ring again for what nobody heard, and forget what is old."""
         return self._sweeper.sweep()
+
+    def release_waiters(self) -> None:
+        """Let whoever waits in this process go now, with the execution as it stands."""
+        self._waiting.release()
 
     def stop(self) -> None:
         """End the thread that waits for executions."""

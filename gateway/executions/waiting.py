@@ -22,7 +22,8 @@ class _Waiter:
     def __init__(self, execution_id: str, since: float) -> None:
         self.execution_id = execution_id
         self.since = since
-        self.ended = threading.Event()
+        self.ended = False
+        self.told = threading.Event()
 
 
 class Waiting:
@@ -35,19 +36,31 @@ class Waiting:
         self._waiters: set[_Waiter] = set()
         self._loop: BackgroundLoop | None = None
         self._pid = 0
+        self._released = False
 
     def wait(self, execution_id: str, seconds: float) -> bool:
-        """Block until the execution ended, for at most `seconds`; tells whether it did."""
+        """Block until the execution ended or `release` is called, for at most `seconds`; tells whether it ended."""
         waiter = _Waiter(execution_id, self._clock.monotonic())
         with self._lock:
             loop = self._running_loop()
             self._waiters.add(waiter)
+            if self._released:
+                waiter.told.set()
         loop.wake()
         try:
-            return waiter.ended.wait(seconds)
+            waiter.told.wait(seconds)
+            return waiter.ended
         finally:
             with self._lock:
                 self._waiters.discard(waiter)
+
+    def release(self) -> None:
+        """Let everybody go, and whoever comes later: the process leaves, and an unfinished answer is worth more than a dropped one."""
+        with self._lock:
+            self._released = True
+            waiters = set(self._waiters)
+        for waiter in waiters:
+            waiter.told.set()
 
     def stop(self) -> None:
         """End the thread."""
@@ -65,7 +78,8 @@ class Waiting:
         ended = self._find_ended({waiter.execution_id for waiter in waiters})
         for waiter in waiters:
             if waiter.execution_id in ended:
-                waiter.ended.set()
+                waiter.ended = True
+                waiter.told.set()
         youngest = self._clock.monotonic() - max(waiter.since for waiter in waiters)
         return min(SLOWEST_SECONDS, max(FASTEST_SECONDS, youngest / 4))
 

@@ -28,6 +28,21 @@ def test_a_wait_has_an_end() -> None:
     waiting.stop()
 
 
+def test_a_leaving_process_lets_its_waiters_go() -> None:
+    ended = Ended()
+    waiting = Waiting(ended, FakeClock())
+    results: list[bool] = []
+    thread = threading.Thread(target=lambda: results.append(waiting.wait("e1", 60)))
+    thread.start()
+    while {"e1"} not in ended.questions:
+        pass
+    waiting.release()
+    thread.join(5)
+    assert results == [False]
+    assert waiting.wait("e2", 60) is False
+    waiting.stop()
+
+
 def test_nobody_waiting_means_no_questions() -> None:
     ended = Ended()
     assert Waiting(ended, FakeClock()).step() == IDLE_SECONDS
