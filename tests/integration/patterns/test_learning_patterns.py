@@ -13,6 +13,7 @@ import pytest
 from benchmarks.causes import CAUSES, Values
 from benchmarks.patterns import measure
 from gateway.recovery.classify import classify
+from gateway.recovery.ledger.model import ITSELF, Ended, Intent, RecoveryStatus
 from gateway.recovery.model import Action
 from gateway.recovery.patterns.errors import PatternNotFound
 from gateway.recovery.patterns.model import Batch, Sighting, facts_of
@@ -272,3 +273,35 @@ def test_five_thousand_errors_of_sixty_causes(worker: Workers) -> None:
     page = room.patterns.list_patterns(fault_type=None, source=None, limit=100, offset=0)
     assert page.total == quality.patterns <= 72
     assert sum(view.pattern.count for view in page.views) == 5000
+
+
+@pytest.mark.parametrize(
+    ("status", "healed_by", "attempts", "successes"),
+    [
+        (RecoveryStatus.RECOVERED, "reconnect_database", 1, 1),
+        (RecoveryStatus.FAILED, None, 1, 0),
+        (RecoveryStatus.RECOVERED, ITSELF, 0, 0),
+        (RecoveryStatus.SUPERSEDED, None, 0, 0),
+    ],
+)
+def test_a_recovery_that_ended_tells_of_its_action(
+    worker: Workers, clock: FakeClock, status: RecoveryStatus, healed_by: str | None, attempts: int, successes: int
+) -> None:
+    room, one = worker(), fault(target="database:redis")
+    kind = (one.type.value, one.category.value, one.severity.value, one.source, one.fingerprint)
+    intent = Intent("database:redis", *kind, Action.RECONNECT_DATABASE, clock.now())
+    room.patterns.observe(one)
+    room.patterns.recovery_ended(Ended(intent, status, clock.now() + timedelta(seconds=2), healed_by))
+    room.patterns.flush()
+    tried = room.patterns.get(one.fingerprint).outcomes
+    assert sum(each.evidence.attempts for each in tried) == attempts
+    assert sum(each.evidence.successes for each in tried) == successes
+
+
+def test_only_what_was_learned_is_offered_to_decide(worker: Workers) -> None:
+    room, one = worker(), fault()
+    assert room.patterns.find_learned(one) is None
+    for _ in range(20):
+        room.patterns.record_outcome(one.fingerprint, **RETRY)
+    room.patterns.flush()
+    assert room.patterns.find_learned(one) is Action.RETRY
