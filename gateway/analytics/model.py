@@ -22,7 +22,7 @@ class RequestEvent:
         bytes_sent: body bytes of the answer.
         caller: name of the credential, not the credential.
         fault_type: a FaultType's value when it ended in a fault.
-        served_from: `live`, or what served instead (`memory`, `last-known-good`, a fallback's name).
+        served_from: `live`, or what served instead (`memory`, `shared-cache`, `last-known-good`, `cache`, a store's name).
     """
 
     at: datetime
