@@ -4,6 +4,7 @@ Every operation is O(1) under a lock that is never held while the guarded call r
 Source: https://resilience4j.readme.io/docs/circuitbreaker
 """
 
+import math
 import random
 import threading
 from collections import deque
@@ -29,6 +30,8 @@ __all__ = ["Breaker", "BreakerOpen", "BreakerPolicy", "BreakerSnapshot", "Breake
 
 Change = tuple[BreakerState, BreakerState, Cause]
 SHORTEST_WAIT_SECONDS = 0.1
+WATCHED_SECONDS = 10.0  # who looks at the target that often readmits it: no call is spent on probing
+RELAPSE_SECONDS = 10.0  # one that fails again so soon after it closed was closed too early: it goes on as if it never had been
 
 
 class Breaker:
@@ -72,6 +75,9 @@ class Breaker:
         self._opened_times = self._streak = 0
         self._open_until = self._half_open_since = 0.0
         self._leased_until = 0.0
+        self._watched_until = 0.0
+        self._closed_at = -math.inf
+        self._relapsed = False
         self._grants = 0
         self._demanded = False
         self._probes: deque[float] = deque()
@@ -87,7 +93,7 @@ class Breaker:
             now = self._moved_on()
             if self._state in (BreakerState.CLOSED, BreakerState.DISABLED):
                 return Permit(self._epoch)
-            if self._state is BreakerState.HALF_OPEN and self._take_probe(now):
+            if self._state is BreakerState.HALF_OPEN and now >= self._watched_until and self._take_probe(now):
                 return Permit(self._epoch)
             wanted, self._demanded = not self._demanded and self._state is BreakerState.HALF_OPEN, True
             wait = max(SHORTEST_WAIT_SECONDS, self._remaining(now))
@@ -114,13 +120,15 @@ class Breaker:
     def observe(self, *, success: bool, duration_seconds: float, decisive: bool = False) -> None:
         """What a health probe saw, outside of any call. While open, a good one begins the half-open time at once.
 
+        As long as somebody looks, calls are not used as probes: nobody's request waits for a target that may still hang.
+
         Args:
             decisive: a bad one alone opens it.
         """
         with self._changing():
-            self._moved_on()
+            self._watched_until = self._moved_on() + WATCHED_SECONDS
             slow = duration_seconds > self._policy.slow_seconds
-            if self._state is BreakerState.OPEN and success and not slow:
+            if self._state is BreakerState.OPEN and success and not slow and not self._relapsed:
                 self._begin_half_open(Cause.CALLS)
             if self._state is BreakerState.CLOSED and decisive and not success:
                 self._open()
@@ -207,6 +215,8 @@ class Breaker:
             now = self._moved_on()
             self._streak = streak
             self._open_until = now + remaining_seconds
+            if state is BreakerState.CLOSED:
+                self._closed_at = now if cause is Cause.SHARED else -math.inf
             if state is not self._state or cause is Cause.OPERATOR:
                 self._enter(state, cause)
             self._moved_on()
@@ -219,8 +229,9 @@ class Breaker:
     def wants_probe(self) -> bool:
         """Whether it is half open, a call was refused for want of a probe, and none is granted or under way."""
         with self._changing():
-            self._moved_on()
-            return self._state is BreakerState.HALF_OPEN and self._demanded and not self._grants and not self._probes
+            now = self._moved_on()
+            wanted = self._state is BreakerState.HALF_OPEN and self._demanded and now >= self._watched_until
+            return wanted and not self._grants and not self._probes
 
     def grant_probe(self) -> None:
         """Let one more probe through in this half-open time."""
@@ -294,12 +305,16 @@ class Breaker:
             return
         self._probe_successes += 1
         if self._probe_successes >= (1 if self._leased(self._clock.monotonic()) else self._policy.half_open_permits):
-            self._streak = 0
+            self._closed_at = self._clock.monotonic()
             self._enter(BreakerState.CLOSED, Cause.CALLS)
 
     def _open(self) -> None:
+        now = self._clock.monotonic()
+        if self._state is BreakerState.CLOSED:
+            self._relapsed = now - self._closed_at < RELAPSE_SECONDS
+            self._streak = self._streak if self._relapsed else 0
         longest = min(self._policy.open_seconds_cap, self._policy.open_seconds * 2 ** min(self._streak, 32))
-        self._open_until = self._clock.monotonic() + longest * (1 - self._policy.jitter * self._roll())
+        self._open_until = now + longest * (1 - self._policy.jitter * self._roll())
         self._streak += 1
         self._opened_times += 1
         self._demanded = True

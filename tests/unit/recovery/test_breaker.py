@@ -20,7 +20,16 @@ from gateway.databases.errors import (
 from gateway.errors import NotFound
 from gateway.executions.errors import AnswerUnexpected, ServiceOverloaded
 from gateway.outbound.errors import CallTimedOut, RequestInvalid, UpstreamUnreachable
-from gateway.recovery.breaker import Breaker, BreakerOpen, BreakerPolicy, BreakerState, Permit, counts_as_failure
+from gateway.recovery.breaker import (
+    RELAPSE_SECONDS,
+    WATCHED_SECONDS,
+    Breaker,
+    BreakerOpen,
+    BreakerPolicy,
+    BreakerState,
+    Permit,
+    counts_as_failure,
+)
 from gateway.recovery.breaker_model import Outcome
 from gateway.recovery.classify import classify
 from gateway.recovery.model import FaultType
@@ -166,6 +175,39 @@ def test_a_good_health_probe_readmits_an_open_target_without_traffic() -> None:
     assert breaker.state() is BreakerState.HALF_OPEN
     breaker.observe(success=True, duration_seconds=0.1)
     assert breaker.state() is BreakerState.CLOSED
+
+
+def test_while_somebody_looks_no_call_is_spent_on_probing() -> None:
+    clock = FakeClock()
+    breaker = breaker_with(clock)
+    open_it(breaker)
+    breaker.observe(success=False, duration_seconds=2.0)
+    clock.advance(1.0)
+    assert breaker.state() is BreakerState.HALF_OPEN
+    with pytest.raises(BreakerOpen):
+        breaker.permit()
+    breaker.lease_probes(100.0)
+    assert not breaker.wants_probe()
+    clock.advance(WATCHED_SECONDS)  # nobody looks any more
+    call(breaker)
+    call(breaker)
+    assert breaker.state() is BreakerState.CLOSED
+
+
+def test_one_that_looks_well_and_fails_again_at_once_is_not_believed_for_longer_and_longer() -> None:
+    clock = FakeClock()
+    breaker = breaker_with(clock)
+    waits = []
+    for _ in range(5):
+        open_it(breaker)
+        waits.append(breaker.remaining_open_seconds())
+        while breaker.state() is not BreakerState.CLOSED:
+            breaker.observe(success=True, duration_seconds=0.01)
+            clock.advance(breaker.remaining_open_seconds())
+    assert waits == [1, 2, 4, 8, 8]
+    clock.advance(RELAPSE_SECONDS)
+    open_it(breaker)
+    assert breaker.remaining_open_seconds() == 1
 
 
 def test_bad_health_probes_open_it_and_count_nothing_against_an_operators_word() -> None:
