@@ -1,19 +1,18 @@
 """The one sender: publishes tasks by name. Every wait is bounded and nothing is retried here: the row waits in the outbox instead.
 
+Celery and kombu are imported when first used: 10 MB that a process which sends nothing does without.
 Source: kombu/transport/redis.py (transport options) of kombu 5.7, docs/adr/0004-celery-settings.md.
 """
 
 import os
-from typing import Any
-
-from celery import Celery
-from kombu.entity import Exchange
-from kombu.entity import Queue as BrokerQueue
-from kombu.exceptions import KombuError
-from redis.exceptions import RedisError
+from typing import TYPE_CHECKING, Any
 
 from gateway.outbox.errors import BrokerUnreachable, MessageUnroutable
 from gateway.outbox.model import ROUTES, Message, Queue, TaskName
+
+if TYPE_CHECKING:
+    from celery import Celery
+    from kombu.entity import Queue as BrokerQueue
 
 SEND_TIMEOUT_SECONDS = 2.0
 EXCHANGE = "gateway"
@@ -36,6 +35,9 @@ class CelerySender:
             BrokerUnreachable: not taken within about twice `SEND_TIMEOUT_SECONDS`.
             MessageUnroutable: no queue is declared for its task.
         """
+        from kombu.exceptions import KombuError
+        from redis.exceptions import RedisError
+
         queue = _queue_of(message)
         headers = {REQUEST_ID_HEADER: message.request_id} if message.request_id else {}
         try:
@@ -58,7 +60,7 @@ class CelerySender:
         if app is not None and self._pid == os.getpid():
             app.close()
 
-    def _connected(self) -> Celery:
+    def _connected(self) -> "Celery":
         if self._broker_url is None:
             raise BrokerUnreachable("No broker is configured; set DRAGONFLY_URL or REDIS_URL")
         if self._app is None or self._pid != os.getpid():
@@ -66,8 +68,11 @@ class CelerySender:
         return self._app
 
 
-def broker_queues() -> list[BrokerQueue]:
+def broker_queues() -> "list[BrokerQueue]":
     """Every queue by its name; nothing else is ever declared."""
+    from kombu.entity import Exchange
+    from kombu.entity import Queue as BrokerQueue
+
     exchange = Exchange(EXCHANGE, type="direct")  # type: ignore[no-untyped-call]  # kombu ships no types
     return [BrokerQueue(queue.value, exchange, routing_key=queue.value) for queue in Queue]  # type: ignore[no-untyped-call]
 
@@ -90,7 +95,9 @@ def _queue_of(message: Message) -> Queue:
         raise MessageUnroutable("No queue is declared for this task") from error
 
 
-def _sending_app(broker_url: str) -> Celery:
+def _sending_app(broker_url: str) -> "Celery":
+    from celery import Celery
+
     app = Celery("gateway-outbox", broker=broker_url, set_as_current=False)
     app.conf.update(
         task_queues=broker_queues(),

@@ -43,6 +43,16 @@ print(threading.active_count())
     assert python(program) == "1"
 
 
+def test_drivers_and_terminal_toolkits_are_loaded_when_first_used_or_never() -> None:
+    heavy = {"arango", "cel", "celery", "clickhouse_driver", "grpc", "kombu", "prompt_toolkit", "rich", "weaviate"}
+    assert python(f"import sys, wsgi; wsgi.app; print(sorted({heavy} & set(sys.modules)))") == "[]"
+
+
+def test_expressions_come_without_a_command_line() -> None:
+    program = "from gateway.flows.compiling import compile_expression; compile_expression('1 + 1')"
+    assert python(f"import sys; {program}; print(sorted({{'prompt_toolkit', 'typer', 'rich'}} & set(sys.modules)))") == "[]"
+
+
 def test_an_app_is_built_once() -> None:
     assert python("import wsgi; print(wsgi.app is wsgi.app)") == "True"
 
