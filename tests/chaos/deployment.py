@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from config.settings import groups
 from embedded.ports import remembered_port
 from embedded.postgres import EmbeddedPostgres
 from embedded.processes import end, is_alive, spawn, wait_until
-from tests.chaos.engines import Engine, six_engines
+from tests.chaos.engines import Engine, started_engines
 from tests.conftest import execute, migrate
 
 ROOT = Path(__file__).parents[2]
@@ -112,16 +112,18 @@ def ask(port: int, method: str, path: str, body: str | None = None, headers: Map
 
 
 @contextmanager
-def running_deployment(directory: Path, postgres: EmbeddedPostgres, **variables: str) -> Iterator[Deployment]:
+def running_deployment(
+    directory: Path, postgres: EmbeddedPostgres, *, only: Collection[str] | None = None, **variables: str
+) -> Iterator[Deployment]:
     """Everything up and seen healthy. `postgres` runs and its database `gateway` is migrated: the deployment's own is cloned from it.
 
-    `variables` are further settings of the gateway.
+    `only` these databases, else all six; `variables` are further settings of the gateway.
     """
     with ExitStack() as stack:
         database = f"chaos_{os.getpid()}_{next(_numbers)}"
         execute(postgres.url_of("postgres"), f"CREATE DATABASE {database} TEMPLATE gateway")
         stack.callback(execute, postgres.url_of("postgres"), f"DROP DATABASE {database} WITH (FORCE)")
-        engines = stack.enter_context(six_engines(directory, postgres, database))
+        engines = stack.enter_context(started_engines(directory, postgres, database, only))
         registry_port = _port(directory, "registry")
         inherited = {name: value for name, value in os.environ.items() if name not in KNOWN_SETTINGS}
         registry = {**inherited, "DATABASE_URL": postgres.url_of(database), "CONFIG_SERVICE_PORT": str(registry_port)}

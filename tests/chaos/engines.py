@@ -4,7 +4,7 @@ PostgreSQL, both Redis and ClickHouse are real servers; Weaviate and ArangoDB ar
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,20 +54,22 @@ class Engine:
 
 
 @contextmanager
-def six_engines(directory: Path, postgres: EmbeddedPostgres, database: str) -> Iterator[dict[str, Engine]]:
-    """All that can be had here, by name, in the order of design.md. `database` of `postgres` is migrated and ours alone."""
+def started_engines(
+    directory: Path, postgres: EmbeddedPostgres, database: str, only: Collection[str] | None = None
+) -> Iterator[dict[str, Engine]]:
+    """All that can be had here, or those named, in the order of design.md. `database` of `postgres` is migrated and ours alone."""
     with ExitStack() as stack:
-        yield {
-            engine.name: engine
-            for engine in (
-                _postgres(stack, postgres, database),
-                _redis(stack, "dragonflydb", "DRAGONFLY", directory),
-                *([_clickhouse(stack, directory)] if program() else []),
-                _weaviate(stack),
-                _arangodb(stack),
-                _redis(stack, "redis", "REDIS", directory),
-            )
+        makers: dict[str, Callable[[], Engine]] = {
+            "postgres": lambda: _postgres(stack, postgres, database),
+            "dragonflydb": lambda: _redis(stack, "dragonflydb", "DRAGONFLY", directory),
+            "clickhouse": lambda: _clickhouse(stack, directory),
+            "weaviate": lambda: _weaviate(stack),
+            "arangodb": lambda: _arangodb(stack),
+            "redis": lambda: _redis(stack, "redis", "REDIS", directory),
         }
+        if not program():
+            del makers["clickhouse"]
+        yield {name: make() for name, make in makers.items() if only is None or name in only}
 
 
 def _through(stack: ExitStack, port: int) -> FaultProxy:

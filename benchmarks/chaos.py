@@ -1,0 +1,172 @@
+"""What an outage of one database costs everybody else, over a gateway as gunicorn runs it, on loopback, each database behind a proxy.
+
+    python -m benchmarks.chaos [hung] [outage] [memory]      (all three without a word)
+
+hung: one database after the other accepts and never answers. The same calls before and while it hangs, its own users among them.
+outage: ClickHouse is away for a minute under 200 requests a second. Are its rows what was answered, once each?
+memory: what a web worker with only PostgreSQL and DragonflyDB keeps resident.
+CHAOS_SECONDS shortens every phase; the figures of the issue are for its default of 60.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from clickhouse_driver import Client
+
+from benchmarks.load import Caller, Request, Samples, merged, run_for
+from embedded.postgres import EmbeddedPostgres
+from embedded.processes import wait_until
+from tests.chaos.deployment import CONFIG_KEY, FLOW, Deployment, own_postgres, running_deployment
+from tests.chaos.engines import NEEDS_CLICKHOUSE, as_text
+from tests.chaos.matrix import all_healthy, is_used
+
+SECONDS = float(os.environ.get("CHAOS_SECONDS", "60"))
+HEALTH_P99_MS, RATIO, BACK_SECONDS, MEMORY_MB = 50.0, 1.2, 5.0, 90.0
+RATE = 200.0
+COUNTED = "/api"
+
+
+def main(words: list[str]) -> None:
+    """Run what was asked for, each over a deployment of its own."""
+    parts: Mapping[str, Callable[[Path, EmbeddedPostgres], None]] = {"hung": hung, "outage": outage, "memory": memory}
+    with tempfile.TemporaryDirectory() as directory, own_postgres(Path(directory)) as postgres:
+        for name in words or parts:
+            parts[name](Path(directory) / name, postgres)
+
+
+def hung(directory: Path, postgres: EmbeddedPostgres) -> None:
+    """Each database in turn."""
+    seconds = SECONDS / 4
+    print(f"\nOne database hung, {seconds:.0f} s before and {seconds:.0f} s while it hangs; two workers of eight threads")
+    with running_deployment(directory, postgres, WEB_CONCURRENCY="2") as deployment:
+        for name in deployment.engines:
+            wait_until(lambda: all_healthy(deployment), timeout_seconds=30)
+            _hang_one(deployment, name, seconds)
+
+
+def _hang_one(deployment: Deployment, name: str, seconds: float) -> None:
+    before = run_for(seconds, _callers(deployment, name))
+    for proxy in deployment.engines[name].proxies:
+        proxy.mode = "hang"
+    during = run_for(seconds, _callers(deployment, name))
+    for proxy in deployment.engines[name].proxies:
+        proxy.mode = "pass"
+    lifted = time.monotonic()
+    back = wait_until(lambda: is_used(deployment, name), timeout_seconds=30)
+    back_seconds = time.monotonic() - lifted
+    ratio = during["others"].quantile(0.99) / max(0.001, before["others"].quantile(0.99))
+    p99 = during["/health"].quantile(0.99)
+    print(f"  {name}")
+    print(f"    /health   {during['/health'].shown}  [p99 ≤ {HEALTH_P99_MS:.0f}: {_verdict(p99 <= HEALTH_P99_MS)}]")
+    print(f"    others    before {before['others'].shown}; hung {during['others'].shown}")
+    print(f"              p99 x {ratio:.2f}  [≤ {RATIO}: {_verdict(ratio <= RATIO)}], statuses {dict(during['others'].statuses)}")
+    print(f"    its users before {before['own'].shown}; hung {during['own'].shown}, statuses {dict(during['own'].statuses)}")
+    print(f"    used again after {back_seconds:.1f} s  [≤ {BACK_SECONDS:.0f}: {_verdict(back and back_seconds <= BACK_SECONDS)}]")
+
+
+def _callers(deployment: Deployment, name: str) -> list[Caller]:
+    """One for /health, four for what does not ask this database, two for what does."""
+    other = "redis" if name == "postgres" else "postgres"
+    now = datetime.now(UTC)
+    since, until = ((now + timedelta(seconds=shift)).strftime("%Y-%m-%dT%H:%M:%SZ") for shift in (-60, 600))
+    analytics = ("GET", f"/api/v1/analytics/requests?since={since}&until={until}", None)
+    routes: dict[str, tuple[str, str, str | None]] = {
+        "config": ("GET", f"/api/v1/config/{CONFIG_KEY}", None),
+        "flow": ("GET", f"/api/v1/flows/{FLOW['id']}", None),
+        "status": ("GET", "/api/v1/status/databases", None),
+        "other": ("POST", f"/api/v1/databases/{other}/query", as_text(deployment.engines[other].question)),
+        "execute": ("POST", f"/api/v1/flows/{FLOW['id']}/execute", '{"parameters": {}}'),
+        "analytics": analytics,
+        "topology": ("GET", "/api/v1/topology", None),
+    }
+    query = Request("own", "POST", f"/api/v1/databases/{name}/query", as_text(deployment.engines[name].question))
+    role = {"postgres": "execute", "clickhouse": "analytics", "arangodb": "topology"}.get(name)
+    own = [query, Request("own", *routes.pop(role))] if role else [query]
+    others = [Request("others", *route) for route in routes.values()]
+    health = [Request("/health", "GET", "/health")]
+    return [
+        Caller(deployment.port, health, 20.0),
+        *(Caller(deployment.port, others[turn:] + others[:turn], 15.0) for turn in range(4)),
+        *(Caller(deployment.port, own, 5.0) for _ in range(2)),
+    ]
+
+
+def outage(directory: Path, postgres: EmbeddedPostgres) -> None:
+    """ClickHouse is away in the middle of a steady load."""
+    print(f"\nClickHouse down for {SECONDS:.0f} s under {RATE:.0f} requests a second")
+    with running_deployment(directory, postgres, WEB_CONCURRENCY="2") as deployment:
+        if "clickhouse" not in deployment.engines:
+            print(f"  not measured: {NEEDS_CLICKHOUSE}")
+            return
+        callers = [Caller(deployment.port, [Request("all", "GET", COUNTED)], RATE / 8) for _ in range(8)]
+        (proxy,) = deployment.engines["clickhouse"].proxies
+        for caller in callers:
+            caller.start()
+        time.sleep(SECONDS / 12)
+        proxy.refuse()
+        time.sleep(SECONDS)
+        proxy.accept_again()
+        time.sleep(SECONDS / 12)
+        for caller in callers:
+            caller.finish()
+        _compare(proxy.port, merged(callers)["all"])
+
+
+def _compare(port: int, sent: Samples) -> None:
+    answered, began = sum(sent.statuses.values()), time.monotonic()
+
+    def rows() -> tuple[int, int]:
+        client = Client("127.0.0.1", port=port)
+        try:
+            ((count, distinct),) = client.execute(
+                "SELECT count(), uniqExact(event_id) FROM gateway_requests WHERE route = %(route)s", {"route": COUNTED}
+            )
+        finally:
+            client.disconnect()
+        return count, distinct
+
+    arrived = wait_until(lambda: rows()[0] >= answered, timeout_seconds=120)
+    count, distinct = rows()
+    print(f"  requests {answered}, {sent.shown}, statuses {dict(sent.statuses)}")
+    print(f"  rows {count}, distinct {distinct}, complete {time.monotonic() - began:.1f} s after the load ended")
+    print(f"  [rows = requests: {_verdict(arrived and count == answered)}; no duplicates: {_verdict(count == distinct)}]")
+
+
+def memory(directory: Path, postgres: EmbeddedPostgres) -> None:
+    """A worker that served every kind of request."""
+    print("\nResident memory of a web worker with only PostgreSQL and DragonflyDB")
+    with running_deployment(directory, postgres, only=("postgres", "dragonflydb"), WEB_CONCURRENCY="1") as deployment:
+        (worker,) = deployment.workers()
+        fresh = resident_mb(worker)
+        requests = _every_kind(deployment)
+        seen = run_for(SECONDS / 4, [Caller(deployment.port, requests[turn:] + requests[:turn], 25.0) for turn in range(8)])["all"]
+        used = resident_mb(worker)
+        print(f"  fresh {fresh:.1f} MB; after {len(seen.ms)} requests of {len(requests)} kinds {used:.1f} MB")
+        print(f"  [≤ {MEMORY_MB:.0f} MB: {_verdict(used <= MEMORY_MB)}]  statuses {dict(seen.statuses)}")
+
+
+def _every_kind(deployment: Deployment) -> list[Request]:
+    paths = ["/health", "/api", "/api/v1/status/databases", f"/api/v1/config/{CONFIG_KEY}", "/api/v1/services", "/api/v1/topology"]
+    paths += ["/api/v1/flows", "/api/v1/analytics/requests", "/api/v1/recoveries", "/metrics", "/nowhere"]
+    posts = {f"/api/v1/databases/{name}/query": as_text(engine.question) for name, engine in deployment.engines.items()}
+    posts[f"/api/v1/flows/{FLOW['id']}/execute"] = '{"parameters": {}}'
+    return [Request("all", "GET", path) for path in paths] + [Request("all", "POST", *post) for post in posts.items()]
+
+
+def resident_mb(pid: int) -> float:
+    """VmRSS of a process, in 10^6 bytes: proc(5)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) * 1024 / 1e6
+
+
+def _verdict(holds: bool) -> str:
+    return "yes" if holds else "NO"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,96 @@
+"""Callers that send at a steady rate over connections that they keep, and what they saw."""
+
+import http.client
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one caller sends again and again. `name` groups the samples."""
+
+    name: str
+    method: str
+    path: str
+    body: str | None = None
+
+
+@dataclass
+class Samples:
+    """Latencies in ms in the order of the answers, and how often each status came; 0 is a connection that broke."""
+
+    ms: list[float] = field(default_factory=list)
+    statuses: Counter[int] = field(default_factory=Counter)
+
+    def quantile(self, share: float) -> float:
+        """In ms; 0 without samples."""
+        ordered = sorted(self.ms)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+
+    @property
+    def shown(self) -> str:
+        return f"p50 {self.quantile(0.5):.1f}, p99 {self.quantile(0.99):.1f}, max {max(self.ms, default=0.0):.0f} ms of {len(self.ms)}"
+
+
+class Caller(threading.Thread):
+    """Sends its requests in turn, `rate` of them a second in all; one that is late does not hurry afterwards."""
+
+    def __init__(self, port: int, requests: Sequence[Request], rate: float, *, timeout_seconds: float = 30.0) -> None:
+        super().__init__(daemon=True)
+        self.samples: dict[str, Samples] = {request.name: Samples() for request in requests}
+        self._port, self._requests, self._pause, self._timeout = port, requests, 1.0 / rate, timeout_seconds
+        self._enough = threading.Event()
+
+    def run(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=self._timeout)
+        due, number = time.perf_counter(), 0
+        while not self._enough.wait(max(0.0, due - time.perf_counter())):
+            request = self._requests[number % len(self._requests)]
+            began = time.perf_counter()
+            status = _send(connection, request)
+            samples = self.samples[request.name]
+            samples.ms.append((time.perf_counter() - began) * 1000)
+            samples.statuses[status] += 1
+            due, number = max(due + self._pause, time.perf_counter()), number + 1
+        connection.close()
+
+    def finish(self) -> None:
+        """Stop after the request under way."""
+        self._enough.set()
+        self.join(60)
+
+
+def _send(connection: http.client.HTTPConnection, request: Request) -> int:
+    headers = {"Content-Type": "application/json"} if request.body is not None else {}
+    try:
+        connection.request(request.method, request.path, request.body, headers)
+        answer = connection.getresponse()
+        answer.read()
+    except (OSError, http.client.HTTPException):
+        connection.close()
+        return 0
+    return answer.status
+
+
+def run_for(seconds: float, callers: Sequence[Caller]) -> Mapping[str, Samples]:
+    """Let the callers call for so long; their samples by name."""
+    for caller in callers:
+        caller.start()
+    time.sleep(seconds)
+    for caller in callers:
+        caller.finish()
+    return merged(callers)
+
+
+def merged(callers: Sequence[Caller]) -> dict[str, Samples]:
+    """The samples of all, by name."""
+    together: dict[str, Samples] = {}
+    for caller in callers:
+        for name, samples in caller.samples.items():
+            kept = together.setdefault(name, Samples())
+            kept.ms += samples.ms
+            kept.statuses += samples.statuses
+    return together
