@@ -1,0 +1,70 @@
+"""What every call to a dependency goes through: databases behind breakers, who watches them, HTTP, the layer that repeats."""
+
+from dataclasses import dataclass
+
+from config.settings import Settings
+from gateway.caching.service import Cache, build_cache
+from gateway.clock import Clock
+from gateway.databases.poller import Poller
+from gateway.databases.pool import Databases
+from gateway.outbound.client import HttpClient
+from gateway.outbox.celery import CelerySender
+from gateway.outbox.health import WorkerHealth
+from gateway.outbox.relay import Relay
+from gateway.outbox.service import Outbox
+from gateway.recovery.dragonfly import DragonflyBreakerStore
+from gateway.recovery.guards import DatabaseGuards
+from gateway.recovery.immediate import ImmediateRecovery
+from gateway.recovery.registry import Breakers
+from gateway.recovery.sharing import BreakerSharing
+from gateway.recovery.targets import CONFIGURATION_SERVICE
+
+OUTBOUND_CONNECTIONS = 16  # per called host and process: as many threads as a process may have at work
+
+
+@dataclass(frozen=True)
+class Calls:
+    """The ways out of a process."""
+
+    databases: Databases
+    breakers: Breakers
+    breaker_sharing: BreakerSharing | None
+    recovery: ImmediateRecovery
+    poller: Poller
+    http: HttpClient
+    cache: Cache
+
+
+@dataclass(frozen=True)
+class Messages:
+    """The way to the workers, and whether they consume."""
+
+    relay: Relay
+    outbox: Outbox
+    worker_health: WorkerHealth
+
+
+def build_calls(settings: Settings, clock: Clock) -> Calls:
+    """Every configured database and the Configuration Service have their breaker from the start."""
+    breakers = Breakers(clock)
+    guards = DatabaseGuards(breakers)
+    databases = Databases(settings, guards.around)
+    for target in (*(f"database:{database.name}" for database in databases.configured), CONFIGURATION_SERVICE):
+        breakers.of(target)
+    store = databases.dragonflydb
+    return Calls(
+        databases=databases,
+        breakers=breakers,
+        breaker_sharing=BreakerSharing(breakers, DragonflyBreakerStore(store.unguarded_commands), clock) if store.configured else None,
+        recovery=ImmediateRecovery(breakers, clock),
+        poller=Poller(databases, settings.poller, clock, guards.state, guards.saw),
+        http=HttpClient(OUTBOUND_CONNECTIONS, clock),
+        cache=build_cache(settings, clock),
+    )
+
+
+def build_messages(settings: Settings, clock: Clock, calls: Calls) -> Messages:
+    """The outbox in PostgreSQL and the one sender to the broker."""
+    postgres = calls.databases.postgres
+    relay = Relay(postgres, CelerySender(settings.broker_url), clock)
+    return Messages(relay, Outbox(postgres, relay, clock), WorkerHealth(postgres, clock))
