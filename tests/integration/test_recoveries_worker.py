@@ -128,5 +128,5 @@ def test_what_fails_while_recovering_asks_for_no_recovery_of_its_own(
     platform.flows["f1"] = flow_document({"fetch": {"type": "service", "config": {"service": "nobody", "path": "/"}}}, **NO_RETRY)
     execution_id = container.executions.start("f1", {}, triggered_by=triggered_by, execution_context={}).execution.id
     container.executions.run_node(execution_id, "fetch")
-    container.recoveries.step()
+    container.recoveries.stop()  # what waits is written down
     assert container.recoveries.list_page(target="service:nobody").total == opened
