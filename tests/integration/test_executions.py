@@ -93,7 +93,7 @@ def test_any_text_that_json_can_hold_comes_back(world: ExecutionWorld) -> None:
     awkward = {"nul": "a\x00b", "half": "\ud800", "emoji": "😀", "big": 2**70}
     world.flows.add(flow_document({"fetch": SERVICE}))
     world.http.answers = [json_answer(awkward)]
-    assert world.run().result["body"] == awkward
+    assert world.run().result["body"] == {**awkward, "half": "\ufffd"}
 
 
 def test_a_wide_flow_needs_few_transactions_and_every_node_runs_once(world: ExecutionWorld) -> None:
