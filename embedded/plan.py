@@ -75,7 +75,8 @@ class Plan:
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
         """What every process of ours is told: the caller's environment first, ours where it says nothing."""
         said = {name: value for name, value in inherited.items() if value.strip()}
-        defaults = {"LOG_FORMAT": "console", "PYTHONUNBUFFERED": "1", **SHORT_STOPS}
+        spool = str(self.run_directory / "spool")
+        defaults = {"LOG_FORMAT": "console", "PYTHONUNBUFFERED": "1", "SPOOL_DIRECTORY": spool, **SHORT_STOPS}
         return {**inherited, **defaults, **said, **self.addresses()}
 
     def processes(self, environment: Mapping[str, str]) -> list[Child]:

@@ -5,6 +5,7 @@ A line that was torn by a crash is skipped and counted. Delivery is at least onc
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import tempfile
@@ -23,9 +24,13 @@ log = structlog.get_logger(__name__)
 Record = Mapping[str, Any]
 
 
-def default_directory() -> Path:
-    """A directory of this user's own below the system's temporary one."""
-    return Path(tempfile.gettempdir()) / f"api-gateway-{os.getuid()}" / "spool"
+def default_directory(database_url: str | None) -> Path:
+    """A directory of this user's own below the system's temporary one, and of the one PostgreSQL that its records wait for.
+
+    Two gateways on a machine must never drain each other's records into the wrong database.
+    """
+    belongs_to = hashlib.sha256((database_url or "").encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"api-gateway-{os.getuid()}" / f"spool-{belongs_to}"
 
 
 class FileSpool:

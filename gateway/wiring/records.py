@@ -61,7 +61,8 @@ def build_records(settings: Settings, clock: Clock, calls: Calls, room: Configur
 
 def spool_directory(settings: Settings) -> Path:
     """Where the files lie that take what PostgreSQL cannot."""
-    return Path(settings.analytics.spool_directory) if settings.analytics.spool_directory else default_directory()
+    named = settings.analytics.spool_directory
+    return Path(named) if named else default_directory(settings.postgres.sqlalchemy_url)
 
 
 def _build_analytics(settings: Settings, clock: Clock, calls: Calls) -> Analytics:

@@ -80,5 +80,8 @@ def test_a_killed_process_leaves_its_records_to_others_and_a_living_one_keeps_th
         assert drained(spool) == [{"n": 7}]
 
 
-def test_the_default_directory_is_the_users_own() -> None:
-    assert str(os.getuid()) in str(default_directory())
+def test_the_default_directory_is_the_users_and_the_databases_own() -> None:
+    first, second = (default_directory(f"postgresql+psycopg2://gateway:secret@{host}/gateway") for host in ("a", "b"))
+    assert first != second
+    assert str(os.getuid()) in str(first)
+    assert "secret" not in str(first)
