@@ -67,12 +67,16 @@ class FlowReports:
         return recorded
 
     def report_ended(self, registry_execution_id: str, report: Ended) -> None:
-        """Record the end. Telling it twice is harmless.
+        """Record the end; without the result when the registry refuses that (it may hold U+0000). Telling it twice is harmless.
 
         Raises:
             ConfigurationUnavailable, UpstreamInvalid: try again later.
         """
         body = {"status": report.status, "result": report.result, "errorMessage": report.error_message}
         told = {name: value for name, value in body.items() if value is not None}
-        if not self._registry.report_status(registry_execution_id, told):
+        if self._registry.report_status(registry_execution_id, told):
+            return
+        if told.pop("result", None) is not None and self._registry.report_status(registry_execution_id, told):
+            log.warning("execution_result_not_taken_by_registry", execution_id=report.execution_id)
+        else:
             log.warning("execution_status_not_taken_by_registry", execution_id=report.execution_id, status=report.status)

@@ -50,6 +50,17 @@ def test_an_end_that_the_registry_does_not_take_breaks_nothing(room: Room) -> No
     room.reports.report_ended("unknown", EndReport("exec-1", "completed", NOW, result={"a": None}))
 
 
+def test_an_end_is_recorded_without_a_result_that_the_registry_refuses(
+    room: Room, platform: PlatformConfigurationService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = room.reports.report_started("prices", START)
+    assert recorded is not None
+    take = platform._report
+    monkeypatch.setattr(platform, "_report", lambda request, *ids: (400, {}) if "result" in request.body else take(request, *ids))
+    room.reports.report_ended(recorded, EndReport("exec-1", "completed", NOW, result={"a": "\x00"}))
+    assert platform.executions[recorded]["status"] == "completed"
+
+
 def test_a_registry_that_is_down_is_said_so_that_it_is_told_later(room: Room, platform: PlatformConfigurationService) -> None:
     platform.stop()
     with pytest.raises(ConfigurationUnavailable):
