@@ -46,7 +46,7 @@ def main(words: list[str]) -> None:
 
 
 def hung() -> None:
-    """A database that accepts and never answers: given up by traffic alone, with pollers that look once a minute; then as it is by default."""
+    """A database that accepts and never answers: first given up by traffic alone, then with pollers as they are by default."""
     with (
         tempfile.TemporaryDirectory() as directory,
         own_postgres(Path(directory)) as server,

@@ -38,7 +38,7 @@ class BreakerOpen(Unavailable):
 
 def refusal(target: str) -> str:
     """The one sentence for a client whose call was not made."""
-    return f"{target.partition(':')[2] or target} is not called for a moment: it failed too often"
+    return f"{target.partition(':')[2] or target} is not called for a moment: its breaker is open"
 
 
 @dataclass(frozen=True, slots=True)
