@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("patterns", "cache", "chaos")
+NAMES = ("patterns", "cache", "breakers", "chaos")
 
 
 def main(wanted: list[str]) -> int:
