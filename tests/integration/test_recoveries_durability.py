@@ -1,6 +1,8 @@
 """Dead workers, late writers, a PostgreSQL that is away, and recovery flows: each recovery ends, and none acts twice."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -174,6 +176,43 @@ def test_intents_that_come_late_join_the_recovery_that_ended_their_outage(far_wo
         assert (view.id, view.merged_ids, view.status, view.duration_ms) == (given, (late,), RecoveryStatus.RECOVERED, 5000)
     assert far_world.pump() <= 1  # the one that was rung for finds it ended
     assert len(far_world.ended) == 1
+
+
+def test_a_record_that_can_never_be_written_stands_in_nobodys_way(world: RecoveryWorld) -> None:
+    refused = world.recoveries.intend(fault("service:a\x00b"), RECONNECT)
+    kept = world.intend("service:z")
+    assert world.recoveries.get(kept).status is RecoveryStatus.PENDING
+    assert world.recoveries.intend(fault("service:a\x00b"), RECONNECT) != refused
+
+
+def test_what_a_detail_quotes_can_be_kept(world: RecoveryWorld) -> None:
+    recovery_id = world.recoveries.intend(replace(fault(), detail="no \x00 \ud800 " + "x" * 2000), RECONNECT)
+    world.recoveries.step()
+    assert recovery_id
+    assert world.recoveries.get(recovery_id).detail.startswith("no \ufffd ? xxx")
+
+
+def test_many_workers_that_are_rung_at_once_act_once(world: RecoveryWorld) -> None:
+    recovery_id = world.intend()
+    world.databases.clickhouse.down = False
+    workers = [world.another_process(f"worker-{number}") for number in range(6)]
+    with ThreadPoolExecutor(len(workers)) as pool:
+        list(pool.map(lambda worker: worker.run(recovery_id), workers))
+    assert world.databases.clickhouse.calls == ["close", "connect", "ping"]
+    assert len(world.ended) == 1
+
+
+def test_many_processes_that_write_at_once_open_one_recovery_for_each_target(world: RecoveryWorld) -> None:
+    targets = [f"service:s{number}" for number in range(20)]
+    processes = [world.another_process(f"web-{number}") for number in range(4)]
+    orders = [targets, targets[::-1]]
+    given = [process.intend(fault(target), RECONNECT) for number, process in enumerate(processes) for target in orders[number % 2]]
+    with ThreadPoolExecutor(len(processes)) as pool:
+        list(pool.map(lambda process: process.stop(), processes))
+    assert world.recoveries.list_page().total == len(targets)
+    carried_out = {world.recoveries.get(str(each)).id for each in given}
+    assert len(carried_out) == len(targets)
+    assert not list(world.directory.glob("recoveries-*.jsonl"))  # nobody stood in another's way
 
 
 def test_the_memory_that_waits_is_bounded(world: RecoveryWorld) -> None:

@@ -82,6 +82,14 @@ class Intake:
                 if isinstance(record, Intent) and known and known.recovery_id == record.recovery_id:
                     known.written = True
 
+    def forget(self, records: Iterable[Record]) -> None:
+        """These can never be written: nobody joins them any more."""
+        with self._lock:
+            for record in records:
+                known = self._known.get(record.target)
+                if isinstance(record, Intent) and known and known.recovery_id == record.recovery_id:
+                    del self._known[record.target]
+
     def learn(self, rows: Iterable[Opened]) -> None:
         """What PostgreSQL says is open, read after everything taken was written. What it has no more has ended."""
         now = self._clock.monotonic()

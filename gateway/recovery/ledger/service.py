@@ -33,6 +33,7 @@ from gateway.spool import FileSpool
 log = structlog.get_logger(__name__)
 
 MAX_PAGE = 200
+MAX_DETAIL = 1000  # characters
 LEARN_SECONDS = 2.0  # how late a process may notice that another one opened or ended a recovery
 AWAY_SECONDS = 1.0  # between two tries while PostgreSQL is away
 SWEEP_SECONDS = 15.0  # each process sweeps as well, so that nothing is left open while beat or the workers are gone
@@ -113,7 +114,7 @@ class Recoveries:
             fingerprint=fault.fingerprint,
             action=Action.RUN_RECOVERY_FLOW if flow else decision.action,
             broken_since=at or self._clock.now(),
-            detail=fault.detail,
+            detail=storable(fault.detail),
             vendor_code=fault.vendor_code,
             flow_id=flow.flow_id if flow else None,
             origin=fault.origin,
@@ -248,6 +249,11 @@ class Recoveries:
         for target, urls in avoided:
             by_target[target] = by_target.get(target, frozenset()) | frozenset(urls)
         self._on_avoid(by_target)
+
+
+def storable(text: str) -> str:
+    """The text as PostgreSQL takes it: a detail may quote what a caller sent."""
+    return text[:MAX_DETAIL].replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def recovery_event(ended: Ended) -> RecoveryEvent:

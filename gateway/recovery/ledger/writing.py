@@ -7,6 +7,7 @@ import structlog
 
 from gateway.clock import Clock
 from gateway.databases.errors import DatabaseDisabled, DatabaseError
+from gateway.errors import InvalidInput
 from gateway.outbox.model import TaskName
 from gateway.outbox.service import Outbox
 from gateway.recovery.ledger.intake import Intake
@@ -48,16 +49,29 @@ class Writer:
 
     def _write_or_put_back(self, records: Sequence[Record]) -> None:
         try:
-            self._apply(records)
-        except UNREACHABLE:
-            self._intake.put_back(records)
+            self._apply_or_drop(records)
+        except Exception:
+            self._intake.put_back(records)  # those of them that were written before are harmless when they come again
             raise
 
+    def _apply_or_drop(self, records: Sequence[Record]) -> None:
+        """What PostgreSQL refuses for what it holds would be refused for ever, and stand before all others: it is logged and dropped."""
+        try:
+            self._apply(records)
+        except (InvalidInput, ValueError) as error:  # ValueError: the driver itself refuses NUL and half a surrogate pair
+            if len(records) > 1:
+                for record in records:
+                    self._apply_or_drop([record])
+                return
+            log.error("recovery_record_refused", error=type(error).__name__, kind=type(records[0]).__name__)
+            self._intake.forget(records)
+
     def _apply(self, records: Sequence[Record]) -> None:
+        """All of them in one transaction; by target, so that two processes never wait for each other crosswise."""
         ended: list[Ended] = []
         with self._outbox.transaction() as work:
             store = RecoveryStore(work.connection)
-            for record in records:
+            for record in sorted(records, key=lambda each: each.target):
                 if not isinstance(record, Intent):
                     ended += store.heal(record)
                 elif store.open(record, self._clock.now()):
@@ -68,7 +82,7 @@ class Writer:
 
     def _drain(self) -> None:
         def take(lines: list[dict[str, Any]]) -> None:
-            self._apply([record for line in lines if (record := find_record(line))])
+            self._apply_or_drop([record for line in lines if (record := find_record(line))])
 
         log.info("recovery_spool_drained", records=self._spool.drain(take, BATCH))
 
