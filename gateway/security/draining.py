@@ -29,6 +29,6 @@ class DrainBody:
 
     def _drain(self, environ: "WSGIEnvironment") -> None:
         left = self._max_bytes
-        with contextlib.suppress(OSError, ValueError):  # a broken body is the client's own loss: the answer is made already
+        with contextlib.suppress(Exception):  # gunicorn's own for a broken chunk among them; the answer is made already
             while left > 0 and (chunk := environ["wsgi.input"].read(min(CHUNK_BYTES, left))):
                 left -= len(chunk)

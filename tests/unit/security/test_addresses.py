@@ -40,3 +40,13 @@ def test_only_so_much_is_read() -> None:
 
 def test_nothing_is_read_from_a_server_that_does_not_end_the_body() -> None:
     assert drained(b"x" * 10, max_bytes=100, terminated=False) == 0
+
+
+def test_a_body_that_breaks_does_not_spoil_the_answer() -> None:
+    class BrokenChunk(io.BytesIO):
+        def read(self, _size: int | None = -1, /) -> bytes:
+            raise RuntimeError("Invalid chunk size")
+
+    app = DrainBody(lambda environ, start: [b"answer"], 100)
+    environ = {"wsgi.input": BrokenChunk(), "wsgi.input_terminated": True}
+    assert list(app(environ, lambda *_: None)) == [b"answer"]  # type: ignore[arg-type,return-value]
