@@ -87,7 +87,9 @@ def classify(error: BaseException, *, source: str | None = None, target: str | N
         retryable=verdict.retryable,
         source=where,
         confidence=confidence,
-        fingerprint=fingerprint(fault_type=verdict.type, source=where, vendor_code=code, frames=frames, template=kernel(template, _class_name(root))),
+        fingerprint=fingerprint(
+            fault_type=verdict.type, source=where, vendor_code=code, frames=frames, template=kernel(template, _class_name(root))
+        ),
         error_class=_class_name(root),
         detail=known.detail if known else UNEXPECTED,
         template=template,
