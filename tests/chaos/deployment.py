@@ -74,9 +74,9 @@ class Deployment:
     engines: dict[str, Engine]
     environment: dict[str, str]
 
-    def ask(self, method: str, path: str, body: str | None = None, headers: Mapping[str, str] | None = None) -> Answer:
+    def ask(self, method: str, path: str, body: str | None = None) -> Answer:
         """One request over a connection of its own."""
-        return ask(self.port, method, path, body, headers)
+        return ask(self.port, method, path, body)
 
     def workers(self) -> list[int]:
         """The pids of the gateway's worker processes."""
@@ -93,11 +93,11 @@ class Deployment:
         return (self.directory / "gateway.log").read_text()
 
 
-def ask(port: int, method: str, path: str, body: str | None = None, headers: Mapping[str, str] | None = None) -> Answer:
-    """One request over a connection of its own."""
+def ask(port: int, method: str, path: str, body: str | None = None) -> Answer:
+    """One request over a connection of its own, answered anew and not from a cache."""
     began = time.perf_counter()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
-    sent = {"Content-Type": "application/json", **(headers or {})} if body is not None else dict(headers or {})
+    sent = {"Cache-Control": "no-cache", **({"Content-Type": "application/json"} if body is not None else {})}
     try:
         connection.request(method, path, body, sent)
         response = connection.getresponse()

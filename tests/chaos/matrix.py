@@ -16,8 +16,9 @@ ALWAYS = {"WEB_CONCURRENCY": "1", "CONFIG_FRESH_SECONDS": "0", "FLOWS_FRESH_SECO
 # Limits shorter than those of a deployment, so that the suite does not wait for them.
 QUICK = {
     **ALWAYS,
-    "POLL_INTERVAL_SECONDS": "1",
-    "POLL_DOWN_INTERVAL_SECONDS": "0.5",
+    "POLL_INTERVAL_SECONDS": "0.5",
+    "POLL_DOWN_INTERVAL_SECONDS": "0.25",
+    "POLL_TIMEOUT_SECONDS": "1.6",
     "POSTGRES_STATEMENT_TIMEOUT_SECONDS": "2",
     "CLICKHOUSE_TIMEOUT_SECONDS": "1.5",
     "WEAVIATE_TIMEOUT_SECONDS": "1.5",

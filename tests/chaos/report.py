@@ -34,7 +34,8 @@ A server is *full* by: {filled}.
 ## The matrix
 
 Every route is asked at once, nine requests at the same time: first when the fault has just begun (nobody knows of it yet), then when the
-gateway has noticed. A cell reads *status, time in ms*, at the beginning → later; ⇢ names the fallback that answered.
+gateway has noticed. A cell reads *status, time in ms*, at the beginning → later; ⇢ names the fallback that answered. Cached answers
+are not asked for (`Cache-Control: no-cache`).
 `query it` asks for one row of the database itself with a timeout of 2,000 ms, `query another` for one of PostgreSQL (of Redis, when
 PostgreSQL has the fault). *noticed*: until `/api/v1/status/databases` shows it; — where no ping meets the fault. *used again*: from the
 end of the fault until a query is answered and the role is its own again, without a restart and without a human.
@@ -51,7 +52,9 @@ def document(cells: Sequence[Cell]) -> str:
         faults="\n".join(f"| {fault.name} | {fault.meaning} |" for fault in FAULTS.values()),
         filled=FILLED,
     )
-    lines = [_line(columns), _line(["---"] * len(columns)), *(_line(_cells(cell, routes)) for cell in cells)]
+    databases = list(dict.fromkeys(cell.database for cell in cells))
+    ordered = sorted(cells, key=lambda cell: databases.index(cell.database))
+    lines = [_line(columns), _line(["---"] * len(columns)), *(_line(_cells(cell, routes)) for cell in ordered)]
     return head + "\n".join(lines) + "\n"
 
 

@@ -20,7 +20,8 @@ DRIVER_TEXT = re.compile(
 )
 
 
-@pytest.fixture(params=[(name, fault) for name in DATABASES for fault in FAULTS], ids=lambda pair: f"{pair[0]}-{pair[1].replace(' ', '-')}")
+# One fault after the other over all databases: a breaker takes a fault right after another of the same database for a relapse.
+@pytest.fixture(params=[(name, fault) for fault in FAULTS for name in DATABASES], ids=lambda pair: f"{pair[0]}-{pair[1].replace(' ', '-')}")
 def cell(request: pytest.FixtureRequest, chaos_deployment: Deployment, chaos_cells: list[Cell]) -> Cell:
     """One database under one fault."""
     database, fault = request.param
