@@ -153,7 +153,7 @@ class AnalyticsSettings(Group):
 
     spool_directory: str | None = variable(
         "SPOOL_DIRECTORY",
-        meaning="Directory of the files that take what PostgreSQL cannot; by default below the system's temporary one, its own for each database",
+        meaning="Directory of the files that take what PostgreSQL cannot; by default a temporary one for each database",
     )
     spool_max_bytes: int = variable(
         "SPOOL_MAX_BYTES",
