@@ -30,7 +30,7 @@ from gateway.databases.sql_text import Token
 
 UNKNOWN_DATABASE = "81"
 BLOCK_ROWS = 1024  # small blocks: what is in memory at once stays small, and a cut comes soon
-PROBE_SECONDS = 1.0
+PROBE_SHARE = 0.25  # of the time for connecting: what is left to tell an HTTP server from one that does not answer
 
 
 class Driver:
@@ -103,7 +103,7 @@ class Driver:
         return iter(client.execute_iter(text, bound, with_column_types=True, settings=settings))
 
     def _open(self, timeout: float) -> Client:
-        settings = self._settings
+        settings, patience = self._settings, timeout * (1 - PROBE_SHARE)
         client = Client(
             settings.host,
             port=settings.port,
@@ -111,35 +111,35 @@ class Driver:
             password=settings.password.get_secret_value() if settings.password else "",
             database=settings.database,
             client_name="api-gateway",
-            connect_timeout=timeout,
+            connect_timeout=patience,
             send_receive_timeout=settings.timeout_seconds,
             sync_request_timeout=settings.timeout_seconds,
             tcp_keepalive=(5, 2, 3),
             disable_reconnect=True,  # a new connection would outlive the deadline of the call that wanted the old one
         )
-        with cut_off_after(timeout, lambda: _shut_down(client)) as cut:
+        with cut_off_after(patience, lambda: _shut_down(client)) as cut:
             try:
                 client.connection.connect()
             except (vendor.Error, OSError, EOFError) as error:
                 client.disconnect()
-                raise self._refused(TimeoutError() if cut.fired else error) from error
+                raise self._refused(TimeoutError() if cut.fired else error, timeout - patience) from error
         return client
 
-    def _refused(self, error: Exception) -> DatabaseError:
+    def _refused(self, error: Exception, probe_seconds: float) -> DatabaseError:
         ours = translate(error)
         if ours.vendor_code == UNKNOWN_DATABASE:
             return DatabaseAuthenticationFailed(NAME, "ClickHouse has no database of this name", vendor_code=ours.vendor_code)
-        if not isinstance(ours, DatabaseAuthenticationFailed) and self._speaks_http():
+        if not isinstance(ours, DatabaseAuthenticationFailed) and self._speaks_http(probe_seconds):
             return DatabaseUnreachable(
                 NAME, "CLICKHOUSE_NATIVE_PORT leads to an HTTP server; ClickHouse's native port is 9000 by default", vendor_code="HTTP"
             )
         return ours
 
-    def _speaks_http(self) -> bool:
+    def _speaks_http(self, seconds: float) -> bool:
         """Whether HTTP answers where the native protocol should: the most common slip, and otherwise a mere timeout."""
         try:
-            with socket.create_connection((self._settings.host, self._settings.port), PROBE_SECONDS) as probe:
-                probe.settimeout(PROBE_SECONDS)
+            with socket.create_connection((self._settings.host, self._settings.port), seconds / 2) as probe:
+                probe.settimeout(seconds / 2)
                 probe.sendall(b"GET /ping HTTP/1.0\r\n\r\n")
                 return probe.recv(5) == b"HTTP/"
         except OSError:

@@ -21,6 +21,7 @@ from gateway.databases.postgres_reading import IN_NO_CURSOR, read, readable_stat
 from gateway.databases.process_local import ProcessLocal
 
 POOL_WAIT_SECONDS = 2.0
+ASK_VERSION = "SELECT current_setting('server_version'), current_setting('transaction_read_only')"
 GRACE_SECONDS = 1.0  # the server's own limit comes first and keeps the connection; ours is for a server that is hung
 
 
@@ -84,9 +85,13 @@ class Postgres:
             pass
 
     def ping(self, timeout_seconds: float) -> Ping:
+        """Raises, beside what the interface says, DatabaseReadOnly: a standby, or a server that was told to take no writes."""
         deadline = time.monotonic() + timeout_seconds
         with postgres_waiting.by(deadline), translated(), self.sqlalchemy_engine().connect() as connection:
-            return Ping(str(connection.exec_driver_sql("SHOW server_version").scalar_one()).split(" ", 1)[0])
+            version, read_only = connection.exec_driver_sql(ASK_VERSION).one()
+        if read_only == "on":
+            raise DatabaseReadOnly(self.name, "PostgreSQL accepts reads only", vendor_code="25006")
+        return Ping(str(version).split(" ", 1)[0])
 
     def query(self, statement: str, parameters: Mapping[str, Any], *, timeout_seconds: float, max_rows: int) -> ResultSet:
         """Run one SELECT, WITH, VALUES, TABLE, EXPLAIN or SHOW in a READ ONLY transaction. Parameters are written `:name`.

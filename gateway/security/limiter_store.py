@@ -17,6 +17,7 @@ log = structlog.get_logger(__name__)
 
 SCHEME = "gateway-limits"
 MAX_CLIENTS_IN_MEMORY = 50_000
+TIMEOUT_SECONDS = 0.1  # of one wait: a server that is slower than that costs every request more than its count is worth
 PROBE_SECONDS = 1.0
 IDLE_SECONDS = 3600.0
 # The window starts with its first request; the answer carries the time left, so that the headers cost no second round trip.
@@ -69,7 +70,7 @@ class LimiterStore(Storage):
 
     STORAGE_SCHEME = [SCHEME]  # noqa: RUF012 - the library's own declaration
 
-    def __init__(self, uri: str, *, redis_url: str = "", timeout_seconds: float = 0.25, **_: object) -> None:
+    def __init__(self, uri: str, *, redis_url: str = "", timeout_seconds: float = TIMEOUT_SECONDS, **_: object) -> None:
         super().__init__(uri)
         self._memory = Windows()
         self._last = threading.local()  # the window this thread counted last: the headers of the same request read it

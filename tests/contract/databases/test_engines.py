@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -12,6 +13,7 @@ from config.settings import Settings
 from gateway.databases.errors import (
     AnswerTooLarge,
     DatabasePoolExhausted,
+    DatabaseReadOnly,
     DatabaseTimeout,
     DatabaseUnreachable,
     StatementConflict,
@@ -20,6 +22,7 @@ from gateway.databases.errors import (
 )
 from gateway.databases.limits import MAX_PARAMETERS
 from gateway.databases.pool import Databases
+from tests.conftest import execute
 from tests.doubles.arangodb import running_arangodb
 from tests.servers.subjects import MAKERS, Subject
 
@@ -119,6 +122,14 @@ def test_wide_rows_of_postgres_are_cut_by_bytes(postgres_url: str) -> None:
         assert 1 <= len(result.rows) <= 8
         with pytest.raises(AnswerTooLarge):
             made.postgres.query("SELECT repeat('x', 9000000)", {}, timeout_seconds=20, max_rows=1)
+
+
+def test_a_postgres_that_takes_no_writes_says_so_when_pinged_and_is_read_all_the_same(postgres_url: str) -> None:
+    execute(postgres_url, f"ALTER DATABASE {urlsplit(postgres_url).path[1:]} SET default_transaction_read_only = on")
+    with databases(DATABASE_URL=postgres_url) as made:
+        with pytest.raises(DatabaseReadOnly):
+            made.postgres.ping(2)
+        assert made.postgres.query("SELECT 1", {}, timeout_seconds=2, max_rows=1).rows == ((1,),)
 
 
 def test_ten_thousand_parameters_are_bound_in_postgres(postgres_url: str) -> None:
