@@ -94,8 +94,11 @@ def replace_tenant_layer(tenant_id: str) -> Response:
 
 
 def render_entry(entry: Entry, *, reveal: bool = True) -> dict[str, Any]:
-    """`{id, key, value, type, environment, tenantId, userId, version, updatedAt}`; a secret's value only for a read that asks for it."""
-    return {
+    """`{id, key, value, type, environment, tenantId, userId, version, updatedAt}`, and `isSecret` where that is true.
+
+    A secret's value stands there only for a read that asks for it.
+    """
+    rendered = {
         "id": entry.id,
         "key": entry.key,
         "value": entry.value if reveal or not entry.is_secret else None,
@@ -104,6 +107,7 @@ def render_entry(entry: Entry, *, reveal: bool = True) -> dict[str, Any]:
         "version": entry.version,
         "updatedAt": moment(entry.updated_at),
     }
+    return rendered | ({"isSecret": True} if entry.is_secret else {})
 
 
 def render_layer(layer: Layer) -> dict[str, str | None]:

@@ -133,6 +133,14 @@ def test_a_secret_is_shown_to_who_reads_it_and_nowhere_else(config_client: Flask
     assert read(config_client, "db.password", tenantId="t1") == "hunter2-old"
 
 
+def test_only_a_secret_is_marked_as_one(config_client: FlaskClient) -> None:
+    write(config_client, "k", "s", isSecret=True)
+    write(config_client, "plain", "v")
+    assert config_client.get(f"{URL}?key=k").json["data"]["isSecret"] is True
+    assert config_client.get("/api/config/k").json["config"]["isSecret"] is True
+    assert "isSecret" not in config_client.get(f"{URL}?key=plain").json["data"]
+
+
 def test_a_secret_survives_the_replacing_of_its_layer(config_client: FlaskClient) -> None:
     write(config_client, "password", "s", isSecret=True, tenantId="t1")
     config_client.put("/api/v1/tenants/t1/config", json={"theme": "dark"})
