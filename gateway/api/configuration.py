@@ -1,6 +1,7 @@
 """Configuration values, as the Configuration Service layers them; the last known good one while it is down."""
 
 from flask import Blueprint, Response
+from werkzeug.routing import PathConverter
 
 from gateway.api.freshness import Fresh, fresh_answer
 from gateway.api.models.configuration import ConfigShape, Layers
@@ -14,7 +15,17 @@ blueprint = Blueprint("configuration", __name__)
 MAX_KEY_LENGTH = 255
 
 
-@blueprint.get("/config/<key>")
+class _KeyConverter(PathConverter):
+    """All that is left of the path: slashes at either end and line breaks too, so that a wrong key is told instead of a wrong path."""
+
+    regex = "(?s:.+)"
+    part_isolating = False
+
+
+blueprint.record_once(lambda state: state.app.url_map.converters.update(key=_KeyConverter))
+
+
+@blueprint.get("/config/<key:key>", merge_slashes=False)
 @requires(Scope.READ)
 @operation(
     "Read one configuration value",
@@ -24,7 +35,10 @@ MAX_KEY_LENGTH = 255
     headers={"If-None-Match": "ETag of an earlier answer: 304 when nothing changed"},
 )
 def show(key: str) -> Response:
-    """The value that wins: user over tenant over environment over global. `stale` marks the last known good one."""
+    """The value that wins: user over tenant over environment over global. `stale` marks the last known good one.
+
+    A key may hold `/`, written as it is or as `%2F`.
+    """
     if not _is_key(key):
         raise InvalidInput("The key is not valid", [FieldError("{key}", f"must be 1 to {MAX_KEY_LENGTH} printable characters")])
     layers = parse_query(Layers)

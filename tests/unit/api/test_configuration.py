@@ -98,6 +98,16 @@ def test_a_key_that_is_no_key_is_pointed_at(key: str) -> None:
     assert container.configuration.asked == []
 
 
+@pytest.mark.parametrize(
+    ("path", "key"), [("a/b", "a/b"), ("a%2Fb", "a/b"), ("a//b", "a//b"), ("a/b/", "a/b/"), ("%2Fa", "/a"), ("%2F", "/")]
+)
+def test_a_key_may_hold_slashes(path: str, key: str) -> None:
+    container = FakeContainer()
+    container.configuration.values[key] = fresh()
+    assert make_client(container).get(f"/api/v1/config/{path}").status_code == 200
+    assert container.configuration.asked[0]["key"] == key
+
+
 @pytest.mark.parametrize("query", ["tenantId=%00", "tenantId=" + "x" * 101, "userId=a%0ab"])
 def test_a_layer_that_is_no_name_is_pointed_at(query: str) -> None:
     response = make_client().get(f"{PATH}?{query}")
