@@ -17,7 +17,8 @@ from embedded.server import STOP_SECONDS, EmbeddedServer, read_pid
 
 VERSION = "18"
 READY_LINE = 7  # of postmaster.pid, counted from 0: `ready` once it accepts connections
-CAREFREE = {"fsync": "off", "full_page_writes": "off"}  # a killed server still has its commits: the kernel holds them
+# For tests. A killed server still has its commits, for the kernel holds them; an autovacuum worker would hinder DROP DATABASE.
+CAREFREE = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
 class EmbeddedPostgres(EmbeddedServer):

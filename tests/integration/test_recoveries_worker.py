@@ -105,7 +105,7 @@ def test_a_worker_killed_during_recoveries_acts_once_for_each(
         platform.gate.set()
         with celery_worker(environment, tmp_path, "w2") as second:
             views = [until_ended(container, recovery_id, second) for recovery_id in opened]
-    assert {view.status for view in views} == {RecoveryStatus.RECOVERED}
+    assert {view.status for view in views} == {RecoveryStatus.RECOVERED}, views
     assert len({view.execution_id for view in views}) == 3
     assert container.executions.list_for_flow("heal").total == 3
     assert len({call["idempotency-key"] for call in platform.calls}) == 3  # a node may be tried again, by the same key
