@@ -100,11 +100,12 @@ def execute(flow_id: str) -> Response:
 @requires(Scope.READ)
 @operation("List a flow's executions", query=HistoryQuery, answers={200: Page[ExecutionSummaryShape]}, problems=(400, 404, 503))
 def history(flow_id: str) -> Response:
-    """Newest first, by page."""
+    """Newest first, by `page` or by `offset`."""
     query = parse_query(HistoryQuery)
-    page = services().executions.list_for_flow(flow_id, status=query.status, limit=query.limit, offset=query.offset)
+    first = query.first
+    page = services().executions.list_for_flow(flow_id, status=query.status, limit=query.limit, offset=first)
     shapes = [ExecutionSummaryShape.model_validate(execution) for execution in page.executions]
-    pagination = Pagination.of(page=query.page, limit=query.limit, total=page.total)
+    pagination = Pagination.at(offset=first, limit=query.limit, total=page.total)
     return answer(Page[ExecutionSummaryShape](data=shapes, pagination=pagination))
 
 

@@ -49,8 +49,19 @@ class Pagination(Wire):
     @classmethod
     def of(cls, *, page: int, limit: int, total: int) -> Self:
         """Everything a client needs to turn pages."""
-        pages = -(-total // limit)
-        return cls(page=page, limit=limit, total_count=total, total_pages=pages, has_next=page < pages, has_prev=page > 1)
+        return cls.at(offset=(page - 1) * limit, limit=limit, total=total)
+
+    @classmethod
+    def at(cls, *, offset: int, limit: int, total: int) -> Self:
+        """The same from the number of entries before this page, which need not fill whole pages."""
+        return cls(
+            page=offset // limit + 1,
+            limit=limit,
+            total_count=total,
+            total_pages=-(-total // limit),
+            has_next=offset + limit < total,
+            has_prev=offset > 0,
+        )
 
 
 class Page(Success[list[T]], Generic[T]):

@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import Field
 
-from gateway.api.models.common import Body, JsonObject, PageQuery, Wire
+from gateway.api.models.common import MAX_PAGE, MAX_PAGE_SIZE, Body, JsonObject, PageQuery, Wire
+from gateway.errors import FieldError, InvalidInput
 from gateway.executions.model import ExecutionStatus
 
 MAX_TRIGGERED_BY_LENGTH = 255
@@ -23,6 +24,23 @@ class HistoryQuery(PageQuery):
     """Which executions."""
 
     status: ExecutionStatus | None = None
+    skipped: int | None = Field(
+        None, alias="offset", ge=0, le=MAX_PAGE * MAX_PAGE_SIZE, description="Entries before this page, instead of its number"
+    )
+
+    @property
+    def first(self) -> int:
+        """Entries before this page, however they were given.
+
+        Raises:
+            InvalidInput: they were given twice.
+        """
+        if self.skipped is None:
+            return self.offset
+        if "page" in self.model_fields_set:
+            problem = FieldError("?offset", "cannot stand beside page")
+            raise InvalidInput("The query is not valid: ?offset cannot stand beside page", [problem])
+        return self.skipped
 
 
 class ExecutionSummaryShape(Wire):

@@ -146,6 +146,20 @@ def test_the_history_is_paged_and_filtered() -> None:
     assert body["pagination"] == {"page": 2, "limit": 2, "totalCount": 5, "totalPages": 3, "hasNext": True, "hasPrev": True}
 
 
+def test_the_history_may_begin_anywhere() -> None:
+    container = FakeContainer()
+    container.executions.runs = {f"run-{n}": execution(f"run-{n}") for n in range(5)}
+    body = make_client(container).get(f"{FLOWS}/greeting/executions?offset=3&limit=2").get_json()
+    assert [run["executionId"] for run in body["data"]] == ["run-3", "run-4"]
+    assert body["pagination"] == {"page": 2, "limit": 2, "totalCount": 5, "totalPages": 3, "hasNext": False, "hasPrev": True}
+
+
+@pytest.mark.parametrize("query", ["offset=-1", "offset=x", "offset=10000001", "offset=0&page=1"])
+def test_a_bad_offset_is_pointed_at(query: str) -> None:
+    response = make_client().get(f"{FLOWS}/greeting/executions?{query}")
+    assert (response.status_code, pointers(response.get_json())) == (400, ["?offset"])
+
+
 def test_an_execution_has_every_member_of_the_contract() -> None:
     container = FakeContainer()
     container.executions.runs["run-1"] = execution()
