@@ -87,10 +87,14 @@ def run_for(seconds: float, callers: Sequence[Caller]) -> Mapping[str, Samples]:
 
 def merged(callers: Sequence[Caller]) -> dict[str, Samples]:
     """The samples of all, by name."""
-    together: dict[str, Samples] = {}
-    for caller in callers:
-        for name, samples in caller.samples.items():
-            kept = together.setdefault(name, Samples())
-            kept.ms += samples.ms
-            kept.statuses += samples.statuses
-    return together
+    names = dict.fromkeys(name for caller in callers for name in caller.samples)
+    return {name: together(*(caller.samples[name] for caller in callers if name in caller.samples)) for name in names}
+
+
+def together(*parts: Samples) -> Samples:
+    """All of them as one."""
+    whole = Samples()
+    for part in parts:
+        whole.ms += part.ms
+        whole.statuses += part.statuses
+    return whole

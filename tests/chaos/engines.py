@@ -37,6 +37,7 @@ class Engine:
         question: body for its query endpoint, answered with one row.
         lock_out, let_in: our password stops being right, and is right again. New connections alone notice.
         fill, relieve: it takes no writes, and takes them again.
+        tells: a ping meets that too.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Engine:
     let_in: Act
     fill: Act
     relieve: Act
+    tells: bool = False
 
     def drop_connections(self) -> None:
         for proxy in self.proxies:
@@ -96,6 +98,7 @@ def _postgres(stack: ExitStack, server: EmbeddedPostgres, database: str) -> Engi
         say(f"ALTER ROLE {ROLE} PASSWORD 'right'"),
         say(f"ALTER ROLE {ROLE} SET default_transaction_read_only = on"),
         say(f"ALTER ROLE {ROLE} RESET default_transaction_read_only"),
+        tells=True,
     )
 
 

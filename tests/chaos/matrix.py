@@ -54,7 +54,8 @@ def run_cell(deployment: Deployment, database: str, fault: Fault) -> Cell:
     fault.apply(engine)
     try:
         at_once = ask_all(deployment, database)
-        noticed = _noticed(deployment, database, began) if fault.down else None
+        shown = "unhealthy" if fault.down else "degraded" if fault.name == "full" and engine.tells else None
+        noticed = _noticed(deployment, database, shown, began) if shown else None
         settled = ask_all(deployment, database)
     finally:
         lifted = time.monotonic()
@@ -100,6 +101,6 @@ def all_healthy(deployment: Deployment) -> bool:
     return all(states[name]["status"] == "healthy" and states[name]["breaker"] == "closed" for name in deployment.engines)
 
 
-def _noticed(deployment: Deployment, database: str, began: float) -> float:
-    seen = wait_until(lambda: deployment.state_of(database)["status"] == "unhealthy", timeout_seconds=GIVE_UP_SECONDS)
+def _noticed(deployment: Deployment, database: str, shown: str, began: float) -> float:
+    seen = wait_until(lambda: deployment.state_of(database)["status"] == shown, timeout_seconds=GIVE_UP_SECONDS)
     return time.monotonic() - began if seen else float("inf")

@@ -40,6 +40,9 @@ are not asked for (`Cache-Control: no-cache`).
 PostgreSQL has the fault). *noticed*: until `/api/v1/status/databases` shows it; — where no ping meets the fault. *used again*: from the
 end of the fault until a query is answered and the role is its own again, without a restart and without a human.
 
+What is measured under load (`/health` and the other routes while a database hangs, ClickHouse away for a minute, the memory of a worker)
+is in `make bench ARGS=chaos`.
+
 """
 
 
