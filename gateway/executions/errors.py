@@ -6,11 +6,11 @@ Unavailable      ── ServiceUndiscovered nobody alive serves this name or cap
                  ├─ ServiceOverloaded   a called service answers 429, 502, 503 or 504
                  └─ NodeLost            the workers that ran the node died
 UpstreamInvalid  ── AnswerUnexpected    a called service answered a status that the node does not expect
-                 ├─ OutputTooLarge      more than a node, or an execution, may keep
+GatewayError     ── OutputTooLarge      more than a node, or an execution, may keep
                  └─ OutputNotJson
 """
 
-from gateway.errors import Conflict, NotFound, Unavailable, UpstreamInvalid
+from gateway.errors import Conflict, GatewayError, NotFound, Unavailable, UpstreamInvalid
 
 
 class ExecutionNotFound(NotFound):
@@ -60,13 +60,13 @@ class AnswerUnexpected(UpstreamInvalid):
         self.vendor_code = str(status)
 
 
-class OutputTooLarge(UpstreamInvalid):
+class OutputTooLarge(GatewayError):
     """The output is larger than a node, or all nodes of an execution together, may keep."""
 
     code = "OUTPUT_TOO_LARGE"
 
 
-class OutputNotJson(UpstreamInvalid):
+class OutputNotJson(GatewayError):
     """The output has no form in JSON."""
 
     code = "OUTPUT_NOT_JSON"

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from gateway.recovery.model import Fault
-from gateway.recovery.problem_status import STATUSES, status_in
+from gateway.recovery.model import Fault, FaultType
+from gateway.recovery.problem_status import FLOW_AT_FAULT, STATUSES, status_in
 from gateway.recovery.problem_types import PROBLEM_TYPES
 
 
@@ -13,7 +13,7 @@ def problem_of(error: BaseException, fault: Fault, *, execution_id: str, node_id
     problem: dict[str, Any] = {
         "type": kind.path,
         "title": kind.title,
-        "status": status_in(STATUSES, error),
+        "status": FLOW_AT_FAULT if fault.type is FaultType.FLOW else status_in(STATUSES, error),
         "detail": fault.detail,
         "instance": f"/api/v1/executions/{execution_id}",
         "code": getattr(error, "code", fault.type.value),

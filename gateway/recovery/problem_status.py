@@ -18,6 +18,7 @@ from gateway.errors import (
 )
 
 BUG = 500
+FLOW_AT_FAULT = 422  # a node's own doing: what it was given reads well and cannot be carried out, and no dependency is involved
 # The most specific base of an error's class counts. 500 is for bugs: an error of the bare GatewayError reaching the edge is one.
 STATUSES: Mapping[type[GatewayError], int] = {
     KeyReused: 422,

@@ -13,7 +13,7 @@ from gateway.recovery.model import FaultType
 from gateway.recovery.problem_types import PROBLEM_TYPES
 
 # Raised only where a flow runs or a message is sent: they end in an execution's row or a log line, never in an answer.
-NEVER_AT_THE_EDGE = {"ExpressionFailed", "MessageUnroutable"}
+NEVER_AT_THE_EDGE = {"ExpressionFailed", "MessageUnroutable", "OutputNotJson", "OutputTooLarge"}
 CONTRACT = {400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 502, 503, 504}
 
 

@@ -3,6 +3,7 @@ from random import Random
 
 import pytest
 
+from gateway.errors import GatewayError
 from gateway.executions.errors import NodeLost, OutputNotJson, OutputTooLarge, ServiceOverloaded
 from gateway.executions.model import LEGAL_EXECUTION, LEGAL_NODE, ExecutionStatus, NodeStatus, NodeView, milliseconds_between, sources_of
 from gateway.executions.postgres import is_storable, result_of
@@ -11,6 +12,7 @@ from gateway.executions.reporting import MAX_DELAY_SECONDS
 from gateway.executions.reporting import delay_seconds as report_delay_seconds
 from gateway.executions.runner import measure
 from gateway.executions.settling import delay_seconds
+from gateway.flows.errors import ExpressionFailed
 from gateway.flows.model import RetryPolicy
 from gateway.recovery.classify import classify
 
@@ -94,3 +96,10 @@ def test_an_unexpected_error_says_nothing_of_its_text() -> None:
     problem = problem_of(error, classify(error), execution_id="e1", node_id="n")
     assert problem["status"] == 500
     assert "secret" not in str(problem)
+
+
+@pytest.mark.parametrize("error", [OutputTooLarge("too large"), OutputNotJson("no JSON"), ExpressionFailed("no value")])
+def test_what_a_flow_does_to_itself_is_no_dependencys_fault_and_no_bug(error: GatewayError) -> None:
+    problem = problem_of(error, classify(error), execution_id="e1", node_id="n1")
+    assert (problem["type"], problem["title"], problem["status"]) == ("/problems/flow", "A flow failed", 422)
+    assert (problem["error"]["type"], problem["error"]["retryable"]) == ("FLOW_ERROR", False)
