@@ -1,17 +1,21 @@
 """One read of PostgreSQL: a single statement in a READ ONLY transaction that is always rolled back.
 
-The server refuses writes. What READ ONLY does not stop (locks of the session, other sessions, files, statements made of text) is refused
-before it is sent; and when the gateway's own role is a superuser, the read runs as `pg_read_all_data` instead.
-Source: https://www.postgresql.org/docs/current/sql-set-transaction.html , https://www.postgresql.org/docs/current/functions-admin.html
+The server refuses writes, and it refuses several statements: the text reaches it as a literal that PL/pgSQL opens a cursor for, so nothing
+in it can end the transaction. What READ ONLY does not stop (locks of the session, other sessions, files, statements made of text) is
+refused before it is sent; and when the gateway's own role is a superuser, the read runs as `pg_read_all_data` instead.
+Source: https://www.postgresql.org/docs/current/sql-set-transaction.html , https://www.postgresql.org/docs/current/functions-admin.html ,
+https://www.postgresql.org/docs/current/plpgsql-cursors.html
 """
 
+import contextlib
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from psycopg2 import extensions
 from psycopg2.extras import Json
-from sqlalchemy import Connection, CursorResult
+from sqlalchemy import Connection
 
 from gateway.databases.collecting import RowCollector, rough_bytes
 from gateway.databases.errors import DatabaseReadOnly, StatementInvalid, StatementRefused
@@ -20,15 +24,17 @@ from gateway.databases.model import DatabaseName, ResultSet
 from gateway.databases.sql_text import POSTGRES, Kind, SqlUnclear, Token, called_names, first_word, single_statement
 
 NAME = DatabaseName.POSTGRES
-BY_CURSOR = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "("})
-BY_ITSELF = frozenset({"EXPLAIN", "SHOW"})  # these have no cursor; their answers are short
+READING = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "EXPLAIN", "SHOW", "("})
 WRITING = frozenset({"CREATE", "INSERT", "UPDATE", "DELETE", "MERGE", "EXECUTE", "DECLARE", "REFRESH"})
 FIRST_FETCH_ROWS = 50
-IN_NO_CURSOR = "0A000"  # feature_not_supported: the server's answer to a data-modifying WITH
+IN_NO_CURSOR = "42P11"  # invalid_cursor_definition: the server's answer to several statements, and to one that does not read
+OPEN_CURSOR = "DECLARE reading refcursor := 'reading'; BEGIN OPEN reading NO SCROLL FOR EXECUTE %s; END"
 _EFFECTS = re.compile(
     r"(set_config|query_to_xml|ts_stat|ts_rewrite|dblink|crosstab|connectby|xpath_table|lo_|pg_advisory|pg_try_advisory|pg_terminate|"
     r"pg_cancel|pg_reload|pg_rotate|pg_read_|pg_ls_|pg_stat_file|pg_file_|pg_switch|pg_stat_reset|pg_logical|pg_replication|pg_create_|"
-    r"pg_drop_|pg_backup|pg_start|pg_stop|pg_promote|pg_wal_|pg_notify|pg_export|pg_import|pg_log_|pg_restore|pg_clear|pg_prewarm).*"
+    r"pg_drop_|pg_backup|pg_start|pg_stop|pg_promote|pg_wal_|pg_notify|pg_export|pg_import|pg_log_|pg_restore|pg_clear|pg_prewarm|"
+    r"pg_stat_statements_reset|pg_stat_kcache_reset|pg_truncate_|pg_buffercache_evict|pg_sync_|heap_force_|brin_summarize|brin_desummarize|"
+    r"gin_clean_|autoprewarm|binary_upgrade_).*"
 )
 
 
@@ -42,7 +48,7 @@ def readable_statement(statement: str) -> list[Token]:
         tokens = single_statement(statement, POSTGRES)
     except SqlUnclear as error:
         raise StatementRefused(NAME, "The statement must be one, with all its quotes and comments closed") from error
-    if first_word(tokens) not in BY_CURSOR | BY_ITSELF:
+    if first_word(tokens) not in READING:
         raise StatementRefused(NAME, "Only statements that read are run here: SELECT, WITH, VALUES, TABLE, EXPLAIN, SHOW")
     words = {token.text.upper() for token in tokens if token.kind is Kind.WORD}
     if "INTO" in words:
@@ -66,9 +72,7 @@ def read(connection: Connection, tokens: list[Token], parameters: Mapping[str, A
     text, bound = _with_parameters(tokens, parameters)
     try:
         _begin_reading(connection, deadline)
-        if first_word(tokens) in BY_ITSELF:
-            return _collect(connection.exec_driver_sql(text, bound), max_rows)
-        connection.exec_driver_sql(f"DECLARE reading NO SCROLL CURSOR FOR {text}", bound)
+        _open_cursor(connection, text, bound)
         return _fetch(connection, max_rows)
     finally:
         if not connection.invalidated:
@@ -89,6 +93,14 @@ def _begin_reading(connection: Connection, deadline: float) -> None:
     )
 
 
+def _open_cursor(connection: Connection, text: str, bound: Mapping[str, Any]) -> None:
+    """The driver writes the values into the text, the text into PL/pgSQL as a literal, and that into DO as another."""
+    with contextlib.closing(connection.connection.cursor()) as cursor:
+        encoding = extensions.encodings[cursor.connection.encoding]
+        opening = cursor.mogrify(OPEN_CURSOR, (cursor.mogrify(text, bound).decode(encoding),)).decode(encoding)
+    connection.exec_driver_sql("DO %s", (opening,))
+
+
 def _fetch(connection: Connection, max_rows: int) -> ResultSet:
     """Fetch in steps whose size follows the rows' own: wide rows come few at a time, and memory stays bounded."""
     collector, step, columns = RowCollector(NAME, max_rows), FIRST_FETCH_ROWS, ()
@@ -103,23 +115,18 @@ def _fetch(connection: Connection, max_rows: int) -> ResultSet:
     return collector.result(columns)
 
 
-def _collect(answer: CursorResult[Any], max_rows: int) -> ResultSet:
-    collector = RowCollector(NAME, max_rows)
-    for row in answer:
-        if not collector.add(tuple(row)):
-            break
-    return collector.result(tuple(answer.keys()))
-
-
 def _with_parameters(tokens: Sequence[Token], parameters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The text as psycopg2 wants it, `%(name)s` for each `:name`, and the values it names."""
+    """The text as psycopg2 wants it, `%(name)s` for each `:name`, and the values it names.
+
+    Spaces stand around a value: what it touched could change how it is read (`E:name`, `'text':name`).
+    """
     parts: list[str] = []
     bound: dict[str, Any] = {}
     for name, text in _placed(tokens):
         if name is None:
             parts.append(text.replace("%", "%%"))
         elif name in parameters:
-            parts.append(f"%({name})s")
+            parts.append(f" %({name})s ")
             bound[name] = _adapted(parameters[name])
         else:
             raise StatementInvalid(NAME, f"The statement names the parameter {name[:100]}, which is missing")

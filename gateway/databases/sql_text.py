@@ -45,8 +45,8 @@ class Dialect:
     dollar_quotes: bool
 
 
-_WORD = r"(?P<word>[^\W\d][\w$]*)"
-_REST = r"(?P<gap>\s+|--[^\n]*)|(?P<comment>/\*)|(?P<number>\d[\w.]*)"
+_REST = r"(?P<comment>/\*)|(?P<number>[0-9][0-9A-Za-z_.]*)"
+_LETTER = r"[A-Za-z_\x80-\U0010ffff]"  # to PostgreSQL every byte beyond ASCII is a letter, that of a no-break space too
 
 POSTGRES = Dialect(
     re.compile(
@@ -54,8 +54,9 @@ POSTGRES = Dialect(
         r"|(?P<escaped>[eE]'(?:[^'\\]|\\.|'')*'(?!'))"
         r"|(?P<text>'(?:[^']|'')*'(?!'))"
         r"|(?P<name>\"(?:[^\"]|\"\")*\"(?!\"))"
-        r"|(?P<dollar>\$(?:[^\W\d]\w*)?\$)"
-        rf"|{_REST}|{_WORD}|(?P<sign>[^'\"])",
+        rf"|(?P<dollar>\$(?:{_LETTER}(?:{_LETTER}|[0-9])*)?\$)"
+        r"|(?P<gap>[ \t\n\r\f\v]+|--[^\n\r]*)"
+        rf"|{_REST}|(?P<word>{_LETTER}(?:{_LETTER}|[0-9$])*)|(?P<sign>[^'\"])",
         re.DOTALL,
     ),
     nested_comments=True,
@@ -65,7 +66,8 @@ CLICKHOUSE = Dialect(
     re.compile(
         r"(?P<text>'(?:[^'\\]|\\.|'')*'(?!'))"
         r"|(?P<name>\"(?:[^\"\\]|\\.|\"\")*\"(?!\")|`(?:[^`\\]|\\.|``)*`(?!`))"
-        rf"|(?P<hash>\#[!\ ][^\n]*)|{_REST}|{_WORD}|(?P<sign>[^'\"`])",
+        r"|(?P<hash>\#[!\ ][^\n]*)|(?P<gap>\s+|--[^\n]*)"
+        rf"|{_REST}|(?P<word>[^\W\d][\w$]*)|(?P<sign>[^'\"`])",
         re.DOTALL,
     ),
     nested_comments=False,
@@ -78,9 +80,10 @@ def tokens(statement: str, dialect: Dialect) -> Iterator[Token]:
     """The pieces of a statement, in order.
 
     Raises:
-        SqlUnclear: a quote or comment is open, a Unicode-escaped form could hide a name, or there are more than MAX_TOKENS.
+        SqlUnclear: a quote or comment is open, a Unicode-escaped form could hide a name, a text continues E'…', or there are more than
+            MAX_TOKENS.
     """
-    position = 0
+    position, after_escaped = 0, False
     for _ in range(MAX_TOKENS):
         if position == len(statement):
             return
@@ -88,6 +91,9 @@ def tokens(statement: str, dialect: Dialect) -> Iterator[Token]:
         group = match.lastgroup if match else None
         if match is None or group is None or group == "unicode":
             raise SqlUnclear
+        if after_escaped and group == "text":  # on a later line it belongs to the E'…', and backslashes escape in it too
+            raise SqlUnclear
+        after_escaped = group == "escaped" or (after_escaped and group in {"gap", "comment"})
         end = match.end()
         if group == "comment":
             end = _comment_end(statement, position, nested=dialect.nested_comments)

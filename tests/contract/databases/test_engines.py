@@ -22,6 +22,9 @@ from gateway.databases.errors import (
 )
 from gateway.databases.limits import MAX_PARAMETERS
 from gateway.databases.pool import Databases
+from gateway.databases.postgres_errors import translated
+from gateway.databases.postgres_reading import read
+from gateway.databases.sql_text import Kind, Token
 from tests.conftest import execute
 from tests.doubles.arangodb import running_arangodb
 from tests.servers.subjects import MAKERS, Subject
@@ -153,6 +156,41 @@ def test_a_read_of_postgres_leaves_nothing_in_the_session(postgres_url: str) -> 
             assert connection.exec_driver_sql("SHOW statement_timeout").scalar_one() == "5s"
             assert connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "off"
             assert connection.exec_driver_sql("SELECT current_user = session_user").scalar_one() is True
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT 1; COMMIT; CREATE TABLE hole ()",
+        "WITH gone AS (DELETE FROM executions RETURNING 1) SELECT * FROM gone",
+        "SELECT 1 INTO hole",
+        "COMMIT",
+        "CREATE TABLE hole ()",
+    ],
+)
+def test_postgres_itself_takes_one_read_only_however_its_text_was_read_here(postgres_url: str, text: str) -> None:
+    with databases(DATABASE_URL=postgres_url) as all_six:
+        deadline = time.monotonic() + 5
+        with (
+            pytest.raises((StatementInvalid, DatabaseReadOnly)),
+            translated(),
+            all_six.postgres.sqlalchemy_engine().connect() as connection,
+        ):
+            read(connection, [Token(Kind.WORD, text)], {}, deadline=deadline, max_rows=5)
+        found = all_six.postgres.query("SELECT 1 FROM pg_class WHERE relname = 'hole'", {}, timeout_seconds=5, max_rows=5)
+    assert not found.rows
+
+
+@pytest.mark.parametrize("statement", ["SELECT E:a", "SELECT E:a, 1", "SELECT 'a':a"])
+def test_what_a_parameter_touches_does_not_change_how_postgres_reads_it(postgres_url: str, statement: str) -> None:
+    with databases(DATABASE_URL=postgres_url) as all_six, pytest.raises(StatementInvalid):
+        all_six.postgres.query(statement, {"a": "\\' , pg_backend_pid() --"}, timeout_seconds=5, max_rows=5)
+
+
+@pytest.mark.parametrize("statement", ["EXPLAIN SELECT 1", "SHOW timezone", "EXPLAIN (FORMAT JSON) SELECT :a::text", "TABLE pg_am"])
+def test_postgres_reads_what_is_no_select_too(postgres_url: str, statement: str) -> None:
+    with databases(DATABASE_URL=postgres_url) as all_six:
+        assert all_six.postgres.query(statement, {"a": "100 % 'é'"}, timeout_seconds=5, max_rows=5).rows
 
 
 def test_a_superusers_read_runs_without_its_powers(postgres_url: str) -> None:

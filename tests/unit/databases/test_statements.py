@@ -30,6 +30,7 @@ REDIS, WEAVIATE = DatabaseName.REDIS, DatabaseName.WEAVIATE
         "SELECT a$b$c FROM t",
         "SELECT 1 /* /* */; DROP TABLE t -- */",
         'SELECT lo_price, "set_config" FROM t',
+        "SELECT 'a'\n'b', E'a', 'b', größe, 'E' FROM straße",
     ],
 )
 def test_postgres_takes_one_read(statement: str) -> None:
@@ -47,6 +48,12 @@ def test_postgres_takes_one_read(statement: str) -> None:
         "SELECT $a$ $b$; $a$; DROP TABLE t",
         "SELECT 1 /* /* */ */; DROP TABLE t -- */",
         "SELECT 1 -- \n; DROP TABLE t",
+        "SELECT 1 --\r; DROP TABLE t",  # a carriage return ends PostgreSQL's comments
+        "SELECT 1 AS €$$; DROP TABLE t; --$$",  # a letter to PostgreSQL, so no dollar quote begins after it
+        "SELECT 1 AS \N{NO-BREAK SPACE}$$; DROP TABLE t; --$$",
+        "SELECT €E'\\'; DROP TABLE t; --'",
+        "SELECT E'a'\n'\\' , '; DROP TABLE t; --'",  # a text that goes on after a line end goes on with its escapes
+        "SELECT E'a' -- b\n'\\' , '; DROP TABLE t; --'",
         "SELECT 'open",
         'SELECT "open',
         "SELECT $$open",
