@@ -157,7 +157,9 @@ flow_executions = Table(
     Column("execution_context", JSON, nullable=False),
     Column("result", JSON),
     Column("error_message", Text),
+    Column("idempotency_key", String(255)),  # of whoever recorded it, who may not have heard the answer
     _moment("started_at"),
     _moment("completed_at", nullable=True),
+    UniqueConstraint("flow_id", "idempotency_key", name="uq_flow_executions_flow_id_idempotency_key"),
     Index("ix_flow_executions_flow_id_started_at", "flow_id", "started_at"),
 )

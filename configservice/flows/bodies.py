@@ -93,6 +93,17 @@ class ExecuteFlow(Body):
     execution_context: dict[str, Any] | None = None
 
 
+class ExecuteHeaders(Query):
+    """The header with which recording may be repeated: the same record answers the same key."""
+
+    idempotency_key: Name | None = Field(None, alias="Idempotency-Key")
+
+    @classmethod
+    def read(cls) -> Self:
+        """Of the current request."""
+        return checked(cls, dict(request.headers))
+
+
 class ReportStatus(Body):
     """How an execution goes on."""
 

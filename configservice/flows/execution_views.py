@@ -4,7 +4,7 @@ from flask import Blueprint, Response
 
 from configservice.container import parts
 from configservice.envelope import success, window
-from configservice.flows.bodies import ExecuteFlow, ListExecutions, ReportStatus
+from configservice.flows.bodies import ExecuteFlow, ExecuteHeaders, ListExecutions, ReportStatus
 from configservice.flows.rendering import render_execution, render_started
 from gateway.flows.model import FlowStatus
 
@@ -13,8 +13,9 @@ blueprint = Blueprint("executions", __name__, url_prefix="/api/v1")
 
 @blueprint.post("/flows/<flow_id>/execute")
 def record_execution(flow_id: str) -> Response:
-    """Record an execution. 202; 409 when the flow is archived; a deprecated flow brings `warnings`."""
-    execution, flow_status = parts().executions.record(flow_id, ExecuteFlow.read(optional=True))
+    """Record an execution, once for each `Idempotency-Key`. 202; 409 when the flow is archived; a deprecated flow brings `warnings`."""
+    key = ExecuteHeaders.read().idempotency_key
+    execution, flow_status = parts().executions.record(flow_id, ExecuteFlow.read(optional=True), key)
     deprecated = flow_status is FlowStatus.DEPRECATED
     beside = {"warnings": [f"The flow {flow_id} is deprecated"]} if deprecated else {}
     return success(render_started(execution), "Flow execution recorded", status=202, **beside)

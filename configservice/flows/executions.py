@@ -5,13 +5,14 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, case, func, select
+from sqlalchemy.dialects.postgresql import insert
 
 from configservice.database import AnyRow, Database
 from configservice.flows.bodies import ExecuteFlow, ListExecutions, ReportStatus
 from configservice.flows.model import ENDED, LEGAL_BEFORE, Execution, ExecutionStatus
 from configservice.flows.store import get_flow
 from configservice.tables import NOW, flow_executions, flows
-from gateway.errors import Conflict, NotFound
+from gateway.errors import Conflict, NotFound, Unavailable
 from gateway.flows.model import FlowStatus
 
 columns = flow_executions.c
@@ -23,13 +24,13 @@ class ExecutionStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def record(self, flow_id: str, body: ExecuteFlow) -> tuple[Execution, FlowStatus]:
-        """Record that an execution started; the flow's status tells whether to warn.
+    def record(self, flow_id: str, body: ExecuteFlow, key: str | None = None) -> tuple[Execution, FlowStatus]:
+        """Record that an execution started, or find the record that the same key made; the flow's status tells whether to warn.
 
         Raises:
             NotFound: the flow. Conflict: it is archived.
         """
-        return self._database.write(partial(_record, flow_id=flow_id, body=body))
+        return self._database.write(partial(_record, flow_id=flow_id, body=body, key=key))
 
     def report(self, execution_id: str, body: ReportStatus) -> Execution:
         """Write down the next status, and result or error when given. The same report again changes nothing.
@@ -48,10 +49,26 @@ class ExecutionStore:
         return self._database.read(partial(_list, flow_id=flow_id, query=query))
 
 
-def _record(connection: Connection, flow_id: str, body: ExecuteFlow) -> tuple[Execution, FlowStatus]:
+def _record(connection: Connection, flow_id: str, body: ExecuteFlow, key: str | None) -> tuple[Execution, FlowStatus]:
     flow = get_flow(connection, flow_id)
-    if flow.status is FlowStatus.ARCHIVED:
+    row = _find_by_key(connection, flow_id, key)
+    if row is None and flow.status is FlowStatus.ARCHIVED:
         raise Conflict(f"The flow {flow_id!r} is archived: it runs no more")
+    row = row or _insert(connection, flow_id, body, key) or _find_by_key(connection, flow_id, key)
+    if row is None:  # another one had the key when this one was written, and went back on it
+        raise Unavailable("The execution was not recorded", retry_after_seconds=1)
+    return _execution(row), flow.status
+
+
+def _find_by_key(connection: Connection, flow_id: str, key: str | None) -> AnyRow | None:
+    if key is None:
+        return None
+    statement = select(flow_executions).where(columns.flow_id == flow_id, columns.idempotency_key == key)
+    return connection.execute(statement).one_or_none()
+
+
+def _insert(connection: Connection, flow_id: str, body: ExecuteFlow, key: str | None) -> AnyRow | None:
+    """The new row; None when another transaction was first with the key."""
     values = {
         "id": str(uuid.uuid4()),
         "flow_id": flow_id,
@@ -60,9 +77,11 @@ def _record(connection: Connection, flow_id: str, body: ExecuteFlow) -> tuple[Ex
         "environment": body.environment,
         "triggered_by": body.triggered_by or "manual",
         "execution_context": body.execution_context or {},
+        "idempotency_key": key,
     }
-    row = connection.execute(flow_executions.insert().values(**values).returning(flow_executions)).one()
-    return _execution(row), flow.status
+    statement = insert(flow_executions).values(**values)
+    statement = statement.on_conflict_do_nothing(index_elements=["flow_id", "idempotency_key"])
+    return connection.execute(statement.returning(flow_executions)).one_or_none()
 
 
 def _report(connection: Connection, execution_id: str, body: ReportStatus) -> Execution:

@@ -90,12 +90,17 @@ class FlowRegistryClient:
         read_page(body)
         return body
 
-    def execute(self, flow_id: str, request: Mapping[str, Any]) -> str | None:
+    def execute(self, flow_id: str, request: Mapping[str, Any], idempotency_key: str) -> str | None:
         """Record that the flow runs; returns the registry's own executionId.
+
+        The same key finds the record of an earlier try whose answer got lost. The platform's registry knows no keys: a second record of
+        the same run stays there, `running` for good; both hold the same `gatewayExecutionId` in their context.
 
         None when it records none: it does not know the flow, or refuses its status (the platform's does so for a draft).
         """
-        answer = self._transport.call(Endpoint.EXECUTE, f"/api/v1/flows/{segment(flow_id)}/execute", json=request)
+        answer = self._transport.call(
+            Endpoint.EXECUTE, f"/api/v1/flows/{segment(flow_id)}/execute", json=request, idempotency_key=idempotency_key
+        )
         if answer.status >= HTTPStatus.BAD_REQUEST:
             return None
         data = data_of(answer)

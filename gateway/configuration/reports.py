@@ -59,7 +59,7 @@ class FlowReports:
         """
         context = {**report.execution_context, "gatewayExecutionId": report.execution_id}
         request = {"parameters": dict(report.parameters), "triggeredBy": report.triggered_by, "executionContext": context}
-        recorded = self._registry.execute(flow_id, request)
+        recorded = self._registry.execute(flow_id, request, report.execution_id)
         if recorded is None and self._uploads.is_waiting(flow_id):
             raise ConfigurationUnavailable("The flow waits for its upload to the Flow Registry")
         if recorded is None:

@@ -1,6 +1,7 @@
 """One call to the Configuration Service: headers, deadline, breaker, and what its statuses mean everywhere."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -20,6 +21,14 @@ from gateway.recovery.targets import CONFIGURATION_SERVICE, judge_of
 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 NO_ENDPOINT = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})
+
+
+@dataclass(frozen=True)
+class _Request:
+    method: str
+    url: str
+    json: Any
+    idempotency_key: str | None
 
 
 class Transport:
@@ -42,12 +51,14 @@ class Transport:
         json: Any = None,
         timeout_seconds: float | None = None,
         urgent: bool = False,
+        idempotency_key: str | None = None,
     ) -> Answer:
         """Call `path`, which is `endpoint` with its names filled in.
 
         Args:
             query: sent as given.
             timeout_seconds: limit of the whole call; the setting's by default.
+            idempotency_key: sent along; what the same key asked for before is answered again, by a service that knows such keys.
             urgent: ask even while the service is given up (health probe, registration), once; what comes of it counts all the same.
         Returns:
             2xx, 400, 404, 405, 409, 422 and 501: each endpoint knows what they mean to it.
@@ -58,7 +69,7 @@ class Transport:
         limit = timeout_seconds or self._settings.timeout_seconds
 
         def attempt(left_seconds: float) -> Answer:
-            return _judge(self._send(method, url, json, left_seconds))
+            return _judge(self._send(_Request(method, url, json, idempotency_key), left_seconds))
 
         if urgent:
             return self._observed(attempt, limit)
@@ -82,10 +93,15 @@ class Transport:
         self.offers.found(endpoint)
         return answer
 
-    def _send(self, method: str, url: str, json: Any, timeout_seconds: float) -> Answer:
+    def _send(self, request: _Request, timeout_seconds: float) -> Answer:
         try:
             return self._http.request(
-                method, url, headers=self._headers(), json=json, timeout_seconds=timeout_seconds, max_bytes=MAX_ANSWER_BYTES
+                request.method,
+                request.url,
+                headers=self._headers() | ({"idempotency-key": request.idempotency_key} if request.idempotency_key else {}),
+                json=request.json,
+                timeout_seconds=timeout_seconds,
+                max_bytes=MAX_ANSWER_BYTES,
             )
         except (Unavailable, UpstreamTimeout) as error:
             detail, sent = error.detail.replace("called service", "Configuration Service"), getattr(error, "sent", True)

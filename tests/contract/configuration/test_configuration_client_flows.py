@@ -92,7 +92,7 @@ def test_lists_show_active_flows_unless_asked_for_others(served: ServedConfigura
 def test_an_active_flow_is_recorded_and_its_end_reported(served: ServedConfiguration, room: Room) -> None:
     room.registry.register(flow_document())
     served.activate("prices")
-    execution_id = room.registry.execute("prices", {"parameters": {"n": 1}, "triggeredBy": "tests", "executionContext": {}})
+    execution_id = room.registry.execute("prices", {"parameters": {"n": 1}, "triggeredBy": "tests", "executionContext": {}}, "run-1")
     assert execution_id is not None
     for _ in range(2):  # telling it twice is harmless
         assert room.registry.report_status(execution_id, {"status": "completed", "result": {"n": 1}})
@@ -100,19 +100,19 @@ def test_an_active_flow_is_recorded_and_its_end_reported(served: ServedConfigura
 
 def test_a_draft_is_recorded_only_where_that_is_allowed(served: ServedConfiguration, room: Room) -> None:
     room.registry.register(flow_document())
-    recorded = room.registry.execute("prices", {"parameters": {}, "triggeredBy": "tests", "executionContext": {}})
+    recorded = room.registry.execute("prices", {"parameters": {}, "triggeredBy": "tests", "executionContext": {}}, "run-1")
     assert (recorded is not None) is served.offers_services
 
 
 def test_what_the_registry_does_not_know_is_not_recorded(room: Room) -> None:
-    assert room.registry.execute("nobody", {"parameters": {}, "triggeredBy": "tests", "executionContext": {}}) is None
+    assert room.registry.execute("nobody", {"parameters": {}, "triggeredBy": "tests", "executionContext": {}}, "run-1") is None
     assert room.registry.report_status("00000000-0000-0000-0000-000000000000", {"status": "completed"}) is False
 
 
 def test_the_path_for_statuses_that_works_is_remembered(served: ServedConfiguration, room: Room) -> None:
     room.registry.register(flow_document())
     served.activate("prices")
-    execution_id = room.registry.execute("prices", {"parameters": {}, "triggeredBy": "tests", "executionContext": {}})
+    execution_id = room.registry.execute("prices", {"parameters": {}, "triggeredBy": "tests", "executionContext": {}}, "run-1")
     assert execution_id is not None
     room.registry.report_status(execution_id, {"status": "completed"})
     assert room.transport.offers.is_missing(Endpoint.EXECUTION_STATUS) is not served.offers_services

@@ -183,6 +183,36 @@ def test_which_flows_may_be_executed(config_client: FlaskClient, register_flow: 
         assert config_client.get(f"{URL}/{status}/executions").json["pagination"]["totalCount"] == (expected == 202)
 
 
+def test_the_same_key_answers_the_same_record(config_client: FlaskClient, register_flow: MakeFlow) -> None:
+    register_flow("a")
+    register_flow("b")
+
+    def record(flow_id: str, key: str | None) -> str:
+        headers = {"Idempotency-Key": key} if key else {}
+        response = config_client.post(f"{URL}/{flow_id}/execute", json={}, headers=headers)
+        assert response.status_code == 202
+        return str(response.json["data"]["executionId"])
+
+    first = record("a", "run-1")
+    config_client.delete(f"{URL}/a")
+    assert record("a", "run-1") == first, "also once the flow is archived"
+    assert config_client.post(f"{URL}/a/execute", headers={"Idempotency-Key": "run-2"}).status_code == 409
+    assert len({first, record("b", "run-1"), record("b", "run-2"), record("b", None), record("b", None)}) == 5
+    assert config_client.post(f"{URL}/b/execute", headers={"Idempotency-Key": "x" * 256}).status_code == 400
+
+
+def test_one_key_at_once_makes_one_record(config_service: Flask, register_flow: MakeFlow) -> None:
+    register_flow("a")
+
+    def record(_: int) -> str:
+        response = config_service.test_client().post(f"{URL}/a/execute", json={}, headers={"Idempotency-Key": "run-1"})
+        return str(response.json["data"]["executionId"])
+
+    with ThreadPoolExecutor(6) as pool:
+        assert len(set(pool.map(record, range(24)))) == 1
+    assert config_service.test_client().get(f"{URL}/a/executions").json["pagination"]["totalCount"] == 1
+
+
 def test_validation_knows_the_state_of_dependencies(config_client: FlaskClient, register_flow: MakeFlow) -> None:
     register_flow("gone", status="archived")
     register_flow("old", status="deprecated")

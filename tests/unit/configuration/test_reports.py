@@ -40,6 +40,12 @@ def test_start_and_end_are_recorded(room: Room, platform: PlatformConfigurationS
     assert "result" not in kept
 
 
+def test_the_record_of_a_run_is_asked_for_under_the_runs_own_key(room: Room, platform: PlatformConfigurationService) -> None:
+    room.reports.report_started("prices", START)
+    room.reports.report_started("prices", START)
+    assert [request.headers["idempotency-key"] for request in platform.seen] == ["exec-1", "exec-1"]
+
+
 @pytest.mark.parametrize("status", ["draft", "deprecated", "archived"])
 def test_a_flow_whose_status_the_registry_refuses_is_not_recorded(room: Room, platform: PlatformConfigurationService, status: str) -> None:
     platform.flows["prices"]["status"] = status
