@@ -13,7 +13,7 @@ from flask import Response, g, request
 from pydantic import BaseModel
 
 from config.groups import CacheSettings
-from gateway.api.answers import JSON, conditional
+from gateway.api.answers import JSON, conditional, render
 from gateway.api.freshness import CACHE_NAME
 from gateway.api.services import services
 from gateway.caching.model import LOADED, Cached
@@ -47,7 +47,7 @@ def cached_answer(load: Callable[[], BaseModel], query: BaseModel | None = None)
     Raises:
         whatever `load` raises; nothing of it is kept.
     """
-    given = _give(lambda: load().model_dump_json(by_alias=True).encode(), _key(query), services().settings.cache)
+    given = _give(lambda: render(load()).encode(), _key(query), services().settings.cache)
     response = Response(given.body, mimetype=JSON)
     response.headers["Age"] = str(math.floor(given.age_seconds))
     response.headers["Cache-Status"] = f"{CACHE_NAME}; {given.status}"
