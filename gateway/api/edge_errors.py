@@ -12,6 +12,9 @@ from werkzeug.exceptions import (
 from gateway.api.errors import BodyTooLarge, EndpointNotFound, MediaTypeUnsupported, RequestRefused
 from gateway.api.errors import MethodNotAllowed as OurMethodNotAllowed
 from gateway.errors import GatewayError
+from gateway.security.bodies import is_encoded
+
+ENCODED = "The body must come as it is, without a Content-Encoding such as gzip"
 
 
 def from_http_exception(error: HTTPException) -> GatewayError:
@@ -23,5 +26,5 @@ def from_http_exception(error: HTTPException) -> GatewayError:
     if isinstance(error, RequestEntityTooLarge):
         return BodyTooLarge(f"The body is larger than {request.max_content_length} bytes")
     if isinstance(error, UnsupportedMediaType):
-        return MediaTypeUnsupported("The body must be application/json")
+        return MediaTypeUnsupported(ENCODED if is_encoded(request) else "The body must be application/json")
     return RequestRefused(f"The request cannot be served: {error.name}", status=error.code or 400)

@@ -17,7 +17,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 MAX_WAIT_SECONDS = 30
 IDEMPOTENCY_KEY = "Idempotency-Key"
 IDEMPOTENCY_KEY_PATTERN = re.compile(r"[\x21-\x7e]{1,255}")
-WAIT = re.compile(r"wait\s*=\s*(\d{1,9})", re.IGNORECASE)
+WAIT = re.compile(r"wait\s*=\s*(\"?)(\d{1,9})\1", re.IGNORECASE)
 PLAIN_WORDS = {
     "missing": "is required",
     "extra_forbidden": "is not a known field",
@@ -66,11 +66,14 @@ def parse_query(model: type[ModelT]) -> ModelT:
 
 
 def preferred_wait_seconds() -> int | None:
-    """N of `Prefer: wait=N` (RFC 7240 §4.3), at most 30; None without one. A preference that cannot be read is ignored, as the RFC asks."""
+    """N of `Prefer: wait=N` or `wait="N"` (RFC 7240 §4.3), at most 30; None without one.
+
+    A preference that cannot be read is ignored, as the RFC asks.
+    """
     for preference in ",".join(request.headers.getlist("Prefer")).split(","):
         match = WAIT.fullmatch(preference.split(";")[0].strip())
         if match:
-            return min(int(match.group(1)), MAX_WAIT_SECONDS)
+            return min(int(match.group(2)), MAX_WAIT_SECONDS)
     return None
 
 

@@ -20,12 +20,14 @@ def read_json(request: Request) -> object:
 
     Raises:
         RequestEntityTooLarge: the body is larger than MAX_BODY_BYTES, announced or not.
-        UnsupportedMediaType: the body says that it is something else.
+        UnsupportedMediaType: the body says that it is something else, or compressed.
         MalformedInput: it is no JSON (RFC 8259), not UTF-8, or deeper, longer or stranger than JSON between programs is (RFC 7493).
     """
     body = _read(request)
     if not body.strip():
         return None
+    if is_encoded(request):
+        raise UnsupportedMediaType("The body must not be compressed")
     if not request.is_json:
         raise UnsupportedMediaType("The body must be application/json")
     value = _parse(body)
@@ -33,6 +35,11 @@ def read_json(request: Request) -> object:
         excess = find_excess(value, max_depth=MAX_DEPTH, max_values=MAX_VALUES) or FieldError("", "is not plain JSON")
         raise MalformedInput(f"The body {excess.detail}", [excess])
     return value
+
+
+def is_encoded(request: Request) -> bool:
+    """Whether the body says that it is compressed, or coded otherwise (RFC 9110 §8.4)."""
+    return request.headers.get("Content-Encoding", "").strip().lower() not in {"", "identity"}
 
 
 def _read(request: Request) -> bytes:

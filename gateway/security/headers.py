@@ -79,7 +79,7 @@ def install_security_headers(app: Flask, edge: EdgeSettings) -> None:
 
 
 def install_cors(app: Flask, edge: EdgeSettings) -> None:
-    """Answer preflights with 204; only the configured origins get CORS headers."""
+    """Answer preflights, and the plain question what a path allows, with 204; only the configured origins get CORS headers."""
 
     @app.before_request
     def answer_preflight() -> Response | None:
@@ -96,6 +96,13 @@ def install_cors(app: Flask, edge: EdgeSettings) -> None:
         always_send=False,
         max_age=PREFLIGHT_SECONDS,
     )
+
+    @app.after_request
+    def empty_options(response: Response) -> Response:
+        if request.method == "OPTIONS" and response.status_code == 200:  # Flask's own answer: an empty page of HTML
+            response.status_code = 204
+            response.headers.pop("Content-Type", None)
+        return response
 
     @app.after_request
     def vary(response: Response) -> Response:

@@ -1,6 +1,8 @@
 """Flows at the edge: register, list, read, check, run."""
 
 import copy
+import json
+from dataclasses import replace
 
 import pytest
 
@@ -116,6 +118,12 @@ def test_waiting_answers_200_when_it_ends_in_time() -> None:
     assert response.get_json()["data"]["result"] == "hello"
 
 
+@pytest.mark.parametrize("preference", ['wait="5"', 'respond-async, Wait = "5"; x=1'])
+def test_the_seconds_to_wait_may_be_quoted(preference: str) -> None:
+    response = make_client().post(f"{FLOWS}/greeting/execute", headers={"Prefer": preference})
+    assert (response.status_code, response.headers["Preference-Applied"]) == (200, "wait=5")
+
+
 def test_waiting_answers_202_when_it_does_not() -> None:
     container = FakeContainer()
     container.executions.ends_while_waiting = False
@@ -129,7 +137,7 @@ def test_nobody_waits_longer_than_thirty_seconds() -> None:
     assert (container.executions.waited, response.headers["Preference-Applied"]) == ([30], "wait=30")
 
 
-@pytest.mark.parametrize("preference", ["wait=soon", "wait", "wait=-1", "wait=", "wait=0", ";;", "x" * 1000])
+@pytest.mark.parametrize("preference", ["wait=soon", 'wait="5', 'wait=5"', "wait", "wait=-1", "wait=", "wait=0", ";;", "x" * 1000])
 def test_a_preference_that_cannot_be_read_is_ignored(preference: str) -> None:
     container = FakeContainer()
     response = make_client(container).post(f"{FLOWS}/greeting/execute", headers={"Prefer": preference})
@@ -158,6 +166,17 @@ def test_the_history_may_begin_anywhere() -> None:
 def test_a_bad_offset_is_pointed_at(query: str) -> None:
     response = make_client().get(f"{FLOWS}/greeting/executions?{query}")
     assert (response.status_code, pointers(response.get_json())) == (400, ["?offset"])
+
+
+def test_half_a_surrogate_pair_in_an_old_row_is_replaced() -> None:
+    container = FakeContainer()
+    stored = {"caf\ud800": ["\udc00x", "é\U0001f600", None]}
+    container.executions.runs["run-1"] = replace(execution(), result=stored, parameters={"a": "\ud800"})
+    response = make_client(container).get("/api/v1/executions/run-1")
+    assert response.status_code == 200
+    data = json.loads(response.data.decode())["data"]
+    assert list(data["result"].values()) == [["\ufffdx", "é\U0001f600", None]]
+    assert data["parameters"] == {"a": "\ufffd"}
 
 
 def test_an_execution_has_every_member_of_the_contract() -> None:

@@ -212,3 +212,27 @@ def test_the_time_of_a_problem_is_the_containers() -> None:
     container.clock.advance(60)
     problem = make_client(container).get(KEY).get_json()
     assert datetime.fromisoformat(problem["timestamp"]) == container.clock.now()
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "gzip, identity", "nonsense"])
+def test_a_compressed_body_is_refused_by_name(encoding: str) -> None:
+    response = make_client().post(
+        "/api/v1/flows", data=b"\x1f\x8b", headers={"Content-Type": "application/json", "Content-Encoding": encoding}
+    )
+    problem = response.get_json()
+    assert (response.status_code, problem["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
+    assert "Content-Encoding" in problem["detail"]
+
+
+def test_a_body_may_say_that_it_is_not_compressed() -> None:
+    response = make_client().post("/api/v1/flows/greeting/execute", json={}, headers={"Content-Encoding": "Identity"})
+    assert response.status_code == 202
+
+
+def test_a_path_says_what_it_allows_without_a_page() -> None:
+    client = make_client()
+    response = client.options("/api/v1/flows")
+    assert (response.status_code, response.data) == (204, b"")
+    assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
+    assert "Content-Type" not in response.headers
+    assert client.options("/nowhere").status_code == 404
