@@ -23,7 +23,7 @@ from embedded.postgres import EmbeddedPostgres
 from embedded.processes import wait_until
 from tests.chaos.deployment import CONFIG_KEY, FLOW, Deployment, own_postgres, running_deployment
 from tests.chaos.engines import NEEDS_CLICKHOUSE, as_text
-from tests.chaos.matrix import all_healthy, is_used
+from tests.chaos.matrix import is_used
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "60"))
 HEALTH_P99_MS, RATIO, BACK_SECONDS, MEMORY_MB = 50.0, 1.2, 5.0, 90.0
@@ -47,7 +47,7 @@ def hung(directory: Path, postgres: EmbeddedPostgres) -> None:
     )
     with running_deployment(directory, postgres, WEB_CONCURRENCY="2") as deployment:
         for name in deployment.engines:
-            wait_until(lambda: all_healthy(deployment), timeout_seconds=30)
+            wait_until(deployment.all_healthy, timeout_seconds=30)
             run_for(seconds / 4, _callers(deployment, name))  # what is loaded at first use is loaded by now
             _hang_one(deployment, name, seconds)
 
@@ -70,9 +70,7 @@ def _hang_one(deployment: Deployment, name: str, seconds: float) -> None:
     print(f"    /health   {during['/health'].shown}  [p99 ≤ {HEALTH_P99_MS:.0f}: {_verdict(p99 <= HEALTH_P99_MS)}]")
     print(f"    others    before {before['others'].shown}; after {after['others'].shown}")
     print(f"              hung {during['others'].shown}, statuses {dict(during['others'].statuses)}")
-    print(
-        f"              p99 x {ratio:.2f} of before and after  [≤ {RATIO}: {_verdict(ratio <= RATIO)}], statuses {dict(during['others'].statuses)}"
-    )
+    print(f"              p99 x {ratio:.2f} of before and after  [≤ {RATIO}: {_verdict(ratio <= RATIO)}]")
     print(f"    its users before {before['own'].shown}; hung {during['own'].shown}, statuses {dict(during['own'].statuses)}")
     print(f"    used again after {back_seconds:.1f} s  [≤ {BACK_SECONDS:.0f}: {_verdict(back and back_seconds <= BACK_SECONDS)}]")
 

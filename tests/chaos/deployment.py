@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 _SETTINGS = (field for group in groups().values() for field in group.model_fields.values())
 KNOWN_SETTINGS = {name for field in _SETTINGS for name in getattr(field.validation_alias, "choices", ())}
 PATIENCE_SECONDS = 20.0  # a request that takes longer hangs
+START_SECONDS = 40.0
 CONFIG_KEY = "chaos.greeting"
 FLOW = {
     "id": "chaos-double",
@@ -88,8 +89,10 @@ class Deployment:
         state: dict[str, Any] = answer.body["data"]["health"][database]
         return state
 
-    def log(self) -> str:
-        return (self.directory / "gateway.log").read_text()
+    def all_healthy(self) -> bool:
+        """Whether every database that stands behind the gateway is, as the worker that answers sees it."""
+        states = self.ask("GET", "/api/v1/status/databases").body["data"]["health"]
+        return all(states[name]["status"] == "healthy" and states[name]["breaker"] == "closed" for name in self.engines)
 
 
 def ask(port: int, method: str, path: str, body: str | None = None) -> Answer:
@@ -143,7 +146,8 @@ def running_deployment(
         gateway = _run(stack, directory, "gateway", environment)
         deployment = Deployment(directory, int(environment["PORT"]), gateway, engines, environment)
         _wait_or_fail(directory, "gateway", gateway, lambda: deployment.ask("GET", "/readyz").status == 200)
-        _wait_or_fail(directory, "gateway", gateway, lambda: all(deployment.state_of(name)["status"] == "healthy" for name in engines))
+        if not wait_until(deployment.all_healthy, timeout_seconds=START_SECONDS):
+            raise AssertionError(f"not every database became healthy: {deployment.ask('GET', '/api/v1/status/databases').raw}")
         yield deployment
 
 
@@ -159,7 +163,7 @@ def own_postgres(directory: Path) -> Iterator[EmbeddedPostgres]:
         server.remove()
 
 
-def _wait_or_fail(directory: Path, name: str, process: Popen[bytes], is_true: Callable[[], bool], seconds: float = 40.0) -> None:
+def _wait_or_fail(directory: Path, name: str, process: Popen[bytes], is_true: Callable[[], bool], seconds: float = START_SECONDS) -> None:
     """Wait; what does not come true within `seconds` fails with the process's last words."""
     wait_until(lambda: process.poll() is not None or is_true(), timeout_seconds=seconds)
     if process.poll() is not None or not is_true():

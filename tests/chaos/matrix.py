@@ -47,7 +47,7 @@ class Cell:
 
 def run_cell(deployment: Deployment, database: str, fault: Fault) -> Cell:
     """Bring the fault about, look, look again when it was noticed, lift it, and wait until the database is used again."""
-    if not wait_until(lambda: all_healthy(deployment), timeout_seconds=GIVE_UP_SECONDS):
+    if not wait_until(deployment.all_healthy, timeout_seconds=GIVE_UP_SECONDS):
         raise AssertionError(f"not healthy before the fault: {deployment.ask('GET', '/api/v1/status/databases').raw}")
     engine, workers = deployment.engines[database], deployment.workers()
     began = time.monotonic()
@@ -93,12 +93,6 @@ def is_used(deployment: Deployment, database: str) -> bool:
     """A query of it is answered, and its role is its own."""
     asked = deployment.ask("POST", f"/api/v1/databases/{database}/query", as_text(deployment.engines[database].question))
     return asked.status == 200 and deployment.state_of(database)["servedBy"] == database
-
-
-def all_healthy(deployment: Deployment) -> bool:
-    """Every database that stands behind the gateway."""
-    states = deployment.ask("GET", "/api/v1/status/databases").body["data"]["health"]
-    return all(states[name]["status"] == "healthy" and states[name]["breaker"] == "closed" for name in deployment.engines)
 
 
 def _noticed(deployment: Deployment, database: str, shown: str, began: float) -> float:
