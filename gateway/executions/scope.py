@@ -2,10 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 from gateway.executions.model import NodeStatus
 from gateway.executions.plan import Plan
+from gateway.flows.node_config import NodeKind
+from gateway.flows.templates import Escape
+
+# A value cannot leave its place in a path: not into another segment, the query or a fragment (RFC 3986 §2.2).
+IN_PATH: Mapping[tuple[object, ...], Escape] = {("path",): partial(quote, safe="")}
 
 
 @dataclass(frozen=True)
@@ -36,12 +43,13 @@ class Scope:
 
 
 def render_config(plan: Plan, node_id: str, scope: Scope) -> dict[str, Any]:
-    """The node's config with every `${…}` replaced by its value.
+    """The node's config with every `${…}` replaced by its value; percent-encoded where it becomes a part of a service's path.
 
     Raises:
         ExpressionInvalid, ExpressionFailed.
     """
-    config: dict[str, Any] = plan.template(node_id).render(scope.variables())
+    escapes = IN_PATH if plan.node(node_id).type == NodeKind.SERVICE else None
+    config: dict[str, Any] = plan.template(node_id).render(scope.variables(), escapes)
     return config
 
 

@@ -19,16 +19,21 @@ MAX_EXPRESSIONS = 500  # in one value
 MAX_TOKENS = 10_000  # words and signs of all expressions in one value
 
 
+Escape = Callable[[str], str]
+"""What is done to a value's text before it becomes a part of a string."""
+
+
 @dataclass(frozen=True)
 class _Text:
     """A string with `${…}` in it."""
 
     parts: tuple[str | Expression, ...]
 
-    def render(self, scope: Scope) -> Any:
+    def render(self, scope: Scope, escape: Escape | None) -> Any:
         if len(self.parts) == 1:
             return self.parts[0] if isinstance(self.parts[0], str) else self.parts[0].evaluate(scope)
-        return "".join(part if isinstance(part, str) else _as_text(part.evaluate(scope)) for part in self.parts)
+        escape = escape or str
+        return "".join(part if isinstance(part, str) else escape(_as_text(part.evaluate(scope))) for part in self.parts)
 
 
 @dataclass(frozen=True)
@@ -48,13 +53,16 @@ class Template:
         """Words and signs of all its expressions."""
         return sum(expression.outline.tokens for _, expression in self.expressions)
 
-    def render(self, scope: Scope) -> Any:
+    def render(self, scope: Scope, escapes: Mapping[tuple[object, ...], Escape] | None = None) -> Any:
         """The value with every `${…}` replaced.
 
+        Args:
+            escapes: by the path of a string: what is done to values that become a part of it. A value that is the whole string stays.
         Raises:
             ExpressionFailed: one of them has no value on this scope.
         """
-        return _map(self._tree, (), lambda _, leaf: leaf.render(scope) if isinstance(leaf, _Text) else leaf)
+        by_path = escapes or {}
+        return _map(self._tree, (), lambda path, leaf: leaf.render(scope, by_path.get(path)) if isinstance(leaf, _Text) else leaf)
 
 
 def compile_template(value: object, names: frozenset[str] = NODE_SCOPE) -> Template:

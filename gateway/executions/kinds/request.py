@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from gateway.errors import FieldError, InvalidInput
 from gateway.executions.kinds.call import DEFAULT_TIMEOUT_MS, json_bytes
 from gateway.flows.node_config import MAX_TIMEOUT_MS, METHODS, OWN_HEADERS
 
 SAFE_IN_PATH = "/%:@!$&'()*+,;=-._~?"
+DOT_SEGMENTS = frozenset({".", ".."})  # they would be taken away on the way, and another path called (RFC 3986 §5.2.4)
 DEFAULT_EXPECT = frozenset(range(200, 300))
 
 
@@ -73,6 +74,8 @@ def _method(value: object) -> str:
 def _path(path: str, query: object) -> str:
     if not path.startswith("/"):
         raise _invalid("path", "must begin with /")
+    if any(unquote(segment) in DOT_SEGMENTS for segment in path.partition("?")[0].split("/")):
+        raise _invalid("path", "must not hold the segments . and ..")
     if not isinstance(query, Mapping):
         raise _invalid("query", "must be an object")
     encoded = quote(path, safe=SAFE_IN_PATH)

@@ -104,3 +104,30 @@ def test_a_plan_is_read_once_for_each_definition() -> None:
     for _ in range(3):
         cache.get("digest", lambda: loads.append(1) or document)
     assert len(loads) == 1
+
+
+@pytest.mark.parametrize(
+    ("template", "value", "path"),
+    [
+        ("/items/${parameters.city}", "a b&c=é", "/items/a%20b%26c%3D%C3%A9"),
+        ("/items/${parameters.city}/x", "../../admin?all=1#", "/items/..%2F..%2Fadmin%3Fall%3D1%23/x"),
+        ("/items?day=${parameters.city}&n=1", "1&n=2", "/items?day=1%26n%3D2&n=1"),
+        ("/items/${parameters.city}", 7, "/items/7"),
+        ("${parameters.city}", "/a/b?c=d", "/a/b?c=d"),
+    ],
+)
+def test_a_value_keeps_its_place_in_a_path(template: str, value: Any, path: str) -> None:
+    flow = Plan(parse_flow(document("service", {"service": "prices", "path": template, "body": "${parameters.city} & co"})))
+    config = render_config(flow, "a", Scope("e1", "f1", "api", {"city": value}, {}))
+    assert config["path"] == path
+    assert config["body"] == f"{value} & co"
+
+
+def test_paths_are_the_business_of_service_nodes_alone() -> None:
+    flow = Plan(parse_flow(document("brew", {"path": "/items/${parameters.city}"})))
+    assert render_config(flow, "a", Scope("e1", "f1", "api", {"city": "a b"}, {}))["path"] == "/items/a b"
+
+
+def document(node_type: str, config: dict[str, Any]) -> dict[str, Any]:
+    node = {"id": "a", "name": "A", "type": node_type, "config": config}
+    return {"id": "f1", "name": "F", "type": "custom", "version": "1.0.0", "createdBy": "tests", "nodes": [node], "edges": []}

@@ -101,6 +101,9 @@ def test_nobody_of_this_name_may_be_back_soon(kind: ServiceKind) -> None:
     [
         {"service": None},
         {"path": "today"},
+        {"path": "/a/../today"},
+        {"path": "/a/%2e./today"},
+        {"path": "/./today?x=1"},
         {"query": ["x"]},
         {"method": "BREW"},
         {"headers": {"X-Day": "a\r\nX-Evil: 1"}},
