@@ -177,6 +177,9 @@ def test_half_a_surrogate_pair_in_an_old_row_is_replaced() -> None:
     data = json.loads(response.data.decode())["data"]
     assert list(data["result"].values()) == [["\ufffdx", "é\U0001f600", None]]
     assert data["parameters"] == {"a": "\ufffd"}
+    container.executions.runs["run-1"] = execution()
+    whole = make_client(container).get("/api/v1/executions/run-1").get_json()["data"]
+    assert {**data, "parameters": whole["parameters"], "result": whole["result"]} == whole
 
 
 def test_an_execution_has_every_member_of_the_contract() -> None:
