@@ -6,14 +6,14 @@ from typing import Any
 from config.groups import ConfigurationSettings
 from gateway.configuration.copies import Copies
 from gateway.configuration.decoding import read_page
-from gateway.configuration.errors import ConfigurationUnavailable, FlowExists, FlowNotFound
-from gateway.configuration.flow_registry import FlowRegistryClient
+from gateway.configuration.errors import ConfigurationUnavailable, FlowExists, FlowNotFound, FlowRefused
+from gateway.configuration.flow_registry import OTHER_ENDPOINTS, FlowRegistryClient
 from gateway.configuration.listing import page_of, page_over
 from gateway.configuration.memory import Kind
 from gateway.configuration.model import CopyState, FlowFilters, FlowPage, Known, Registered, Source
 from gateway.configuration.reader import Reader
 from gateway.configuration.uploads import FlowUploads
-from gateway.errors import UpstreamInvalid
+from gateway.errors import FieldError, UpstreamInvalid
 from gateway.flows.model import FlowDefinition
 from gateway.flows.parsing import parse_flow, parse_stored_flow, read_shape, to_document
 from gateway.flows.validation import Validation, validate
@@ -84,12 +84,16 @@ class Flows:
         """Store a new flow in the registry; while that is down, accept it and let a task upload it.
 
         Raises:
-            FlowInvalid: the document is no definition that can run. FlowRefused: the registry's own rules forbid it.
+            FlowInvalid: the document is no definition that can run. FlowRefused: the registry's own rules forbid it, or its id is reserved.
             FlowExists: its id, or its name and version, are taken.
             ConfigurationUnavailable: the registry refuses our credentials or keeps no flows; waiting would not help.
             DatabaseError: the registry is down and PostgreSQL too.
         """
         flow = parse_flow(document)
+        if flow.id in OTHER_ENDPOINTS:
+            raise FlowRefused(
+                "The flow definition is not valid", [FieldError("/id", "is reserved: the registry has an endpoint of this name")]
+            )
         body = to_document(flow)
         waiting = self._copies.find_row(Kind.FLOW, flow.id)
         if waiting and waiting.state is CopyState.PENDING:

@@ -1,7 +1,7 @@
 """What can go wrong with an execution and inside its nodes.
 
 NotFound         ── ExecutionNotFound
-Conflict         ── FlowArchived
+Conflict         ── FlowArchived, FlowNotAccepted
 Unavailable      ── ServiceUndiscovered nobody alive serves this name or capability
                  ├─ ServiceOverloaded   a called service answers 429, 502, 503 or 504
                  └─ NodeLost            the workers that ran the node died
@@ -23,6 +23,12 @@ class FlowArchived(Conflict):
     """The flow is archived and does not run any more."""
 
     code = "FLOW_ARCHIVED"
+
+
+class FlowNotAccepted(Conflict):
+    """The registry did not take the flow: its rules refuse it, or another one has its place. Register a corrected one."""
+
+    code = "FLOW_NOT_ACCEPTED"
 
 
 class ServiceUndiscovered(Unavailable):

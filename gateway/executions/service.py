@@ -84,7 +84,7 @@ class Executions:
         Args:
             caller: scopes the key together with the flow, so that two callers never meet in one key.
         Raises:
-            InvalidInput, KeyReused, NotFound, FlowArchived, Unavailable; see `Starter.start`.
+            InvalidInput, KeyReused, NotFound, FlowArchived, FlowNotAccepted, Unavailable; see `Starter.start`.
         """
         return self._starter.start(StartRequest(flow_id, parameters, triggered_by, execution_context, caller, idempotency_key))
 

@@ -10,8 +10,9 @@ from typing import Any
 import structlog
 
 from gateway.clock import Clock
+from gateway.configuration.model import CopyState, Known
 from gateway.errors import Conflict, FieldError, InvalidInput, KeyReused
-from gateway.executions.errors import FlowArchived
+from gateway.executions.errors import FlowArchived, FlowNotAccepted
 from gateway.executions.model import ExecutionStatus, ExecutionSummary, Started
 from gateway.executions.ports import FlowSource
 from gateway.executions.postgres import ExecutionStore, NewExecution, NewNode
@@ -63,13 +64,16 @@ class Starter:
         Raises:
             InvalidInput: names each parameter that breaks its declaration. KeyReused: the key came with another body.
             NotFound, Unavailable: no such flow, or it cannot be read. FlowArchived: it does not run any more.
+            FlowNotAccepted: the registry did not take it.
             DatabaseError: PostgreSQL failed; nothing was started.
         """
         check_request(request)
         found = self._find(request)
         if found:
             return found
-        flow = self._flows.get_flow(request.flow_id).value
+        known = self._flows.get_flow(request.flow_id)
+        check_accepted(known)
+        flow = known.value
         warnings = check_status(flow)
         parameters = check_parameters(flow, request.parameters)
         started = self._insert(request, flow, parameters, warnings) or self._find(request)
@@ -142,6 +146,16 @@ def check_status(flow: FlowDefinition) -> tuple[str, ...]:
     if flow.status is FlowStatus.ARCHIVED:
         raise FlowArchived("The flow is archived and does not run any more")
     return (DEPRECATED,) if flow.status is FlowStatus.DEPRECATED else ()
+
+
+def check_accepted(known: Known[FlowDefinition]) -> None:
+    """A flow whose upload waits runs; one that the registry did not take does not.
+
+    Raises:
+        FlowNotAccepted
+    """
+    if known.state in (CopyState.REFUSED, CopyState.CONFLICTED):
+        raise FlowNotAccepted(f"The Flow Registry did not take the flow: {known.problem or known.state}")
 
 
 def check_request(request: StartRequest) -> None:

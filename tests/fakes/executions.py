@@ -7,7 +7,7 @@ from typing import Any
 from config.databases import PostgresSettings
 from config.groups import WorkerSettings
 from gateway.configuration.errors import FlowNotFound
-from gateway.configuration.model import Known, Source
+from gateway.configuration.model import CopyState, Known, Source
 from gateway.databases.postgres import Postgres
 from gateway.errors import GatewayError
 from gateway.executions.model import ExecutionView
@@ -50,6 +50,8 @@ class FakeFlowSource:
     """Definitions by id."""
 
     flows: dict[str, FlowDefinition] = field(default_factory=dict)
+    state: CopyState = CopyState.KNOWN
+    problem: str | None = None
 
     def add(self, document: dict[str, Any], **stored: Any) -> None:
         flow = parse_stored_flow({**document, **stored}) if stored else parse_flow(document)
@@ -58,7 +60,7 @@ class FakeFlowSource:
     def get_flow(self, flow_id: str) -> Known[FlowDefinition]:
         if flow_id not in self.flows:
             raise FlowNotFound("No flow has this id")
-        return Known(self.flows[flow_id], 0.0, stale=False, source=Source.SERVICE)
+        return Known(self.flows[flow_id], 0.0, stale=False, source=Source.SERVICE, state=self.state, problem=self.problem)
 
 
 @dataclass

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from gateway.configuration.model import CopyState
 from gateway.errors import InvalidInput, KeyReused, NotFound, Unavailable
-from gateway.executions.errors import ExecutionNotFound, FlowArchived
+from gateway.executions.errors import ExecutionNotFound, FlowArchived, FlowNotAccepted
 from gateway.executions.model import ExecutionStatus, NodeStatus
 from gateway.outbound.answer import Answer
 from gateway.outbound.errors import UpstreamUnreachable
@@ -273,6 +274,16 @@ def test_statuses_decide_what_runs(world: ExecutionWorld) -> None:
     assert world.run().warnings == ("The flow is deprecated",)
     world.flows.add(document, status="draft")
     assert world.run().warnings == ()
+
+
+@pytest.mark.parametrize("state", [CopyState.REFUSED, CopyState.CONFLICTED])
+def test_what_the_registry_did_not_take_does_not_run(world: ExecutionWorld, state: CopyState) -> None:
+    world.flows.add(flow_document({"a": {"output": 1}}))
+    world.flows.state, world.flows.problem = state, "its name is taken"
+    with pytest.raises(FlowNotAccepted, match="its name is taken"):
+        world.start()
+    world.flows.state, world.flows.problem = CopyState.PENDING, None
+    assert world.run().result == 1
 
 
 def test_the_same_key_and_body_start_one_execution(world: ExecutionWorld) -> None:

@@ -249,6 +249,18 @@ def test_nothing_is_stored_of_a_flow_that_can_never_run(room: Room, platform: Pl
     assert rung(room) == []
 
 
+@pytest.mark.parametrize("flow_id", ["health", "types"])
+def test_a_reserved_id_is_refused_at_once_also_while_the_registry_is_down(
+    room: Room, platform: PlatformConfigurationService, flow_id: str
+) -> None:
+    for stop in (lambda: None, platform.stop):
+        stop()
+        with pytest.raises(FlowRefused) as caught:
+            room.flows.register(flow_document(flow_id))
+        assert [error.pointer for error in caught.value.errors] == ["/id"]
+    assert rung(room) == []
+
+
 def test_a_flow_that_nobody_knows(room: Room, platform: PlatformConfigurationService) -> None:
     with pytest.raises(FlowNotFound):
         room.flows.get_flow("nobody")
