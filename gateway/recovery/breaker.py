@@ -141,7 +141,8 @@ class Breaker:
 
         Args:
             judge: in place of the breaker's own.
-            stopwatch: seconds that count, where the block does more than call the target; the clock's by default.
+            stopwatch: seconds that count, where the block does more than call the target; the clock's by default. One that
+                did not move tells that the target was not called, and success says nothing then.
         Raises:
             BreakerOpen: the block was not run.
         """
@@ -150,14 +151,20 @@ class Breaker:
             return
         judge, elapsed = judge or self._judge, stopwatch or self._clock.monotonic
         permit, started = self.permit(), elapsed()
+
+        def report(outcome: Outcome) -> None:
+            seconds = elapsed() - started
+            uncalled = stopwatch is not None and seconds == 0.0 and outcome is Outcome.SUCCESS
+            self._report(permit, Outcome.NOTHING if uncalled else outcome, judge, seconds)
+
         self._inside.guarded = True
         try:
             yield
         except BaseException as error:
-            self._report(permit, judge.of_error(error, elapsed() - started), judge, elapsed() - started)
+            report(judge.of_error(error, elapsed() - started))
             raise
         else:
-            self._report(permit, Outcome.SUCCESS, judge, elapsed() - started)
+            report(Outcome.SUCCESS)
         finally:
             self._inside.guarded = False
 
@@ -208,7 +215,7 @@ class Breaker:
         """Take a state over from elsewhere.
 
         Args:
-            remaining_seconds: of an open one; none left means half open.
+            remaining_seconds: of an open one; none left means half open, since so long ago when it is negative.
             streak: how often it opened in a row.
         """
         with self._changing():
@@ -270,6 +277,7 @@ class Breaker:
         now = self._clock.monotonic()
         if self._state is BreakerState.OPEN and now >= self._open_until:
             self._begin_half_open(Cause.TIME)
+            self._half_open_since = self._open_until  # nobody asked in between: calls are rare
         elif self._state is BreakerState.HALF_OPEN and self._probes and now - self._probes[0] > self._policy.slow_seconds:
             self._open()  # slow already, whenever it ends
         return now

@@ -91,7 +91,7 @@ def _decoded(target: str, value: bytes, now_ms: int) -> SharedBreaker | None:
             target=target,
             state=BreakerState(fields["state"]),
             version=int(fields["version"]),
-            remaining_seconds=max(0.0, (int(fields["untilMs"]) - now_ms) / 1000),
+            remaining_seconds=(int(fields["untilMs"]) - now_ms) / 1000,
             streak=int(fields["streak"]),
             decided_at_ms=int(fields["decidedAtMs"]),
             by_operator=bool(fields["byOperator"]),

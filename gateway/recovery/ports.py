@@ -14,7 +14,7 @@ class SharedBreaker:
     Attributes:
         state: closed, open (half open when no time remains), forced_open or disabled.
         version: grows by one with each write; fences a late writer off.
-        remaining_seconds: of an open one, as of reading or writing.
+        remaining_seconds: of an open one, as of reading or writing; negative when its time was over so long ago.
         streak: how often it opened in a row.
         decided_at_ms: when it was decided, by the wall clock of who decided it.
         by_operator: an operator's word, which no process overrules.

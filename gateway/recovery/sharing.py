@@ -27,6 +27,7 @@ AGAIN_SECONDS = 0.02  # after a write that came too late
 TRUSTED_SECONDS = 3.0  # leases are waited for until so long after the store's last answer
 PROBES = 3  # for one half-open time, over all processes
 PROBE_LEASE_SECONDS = 60.0
+STALE_SECONDS = 60.0  # an opening whose time was over so long before this process heard of it says nothing about now
 STOP_SECONDS = 1.0
 
 
@@ -108,8 +109,8 @@ class BreakerSharing:
             self._remember_for_store(target, version=shared.version)
             return
         self._versions[target] = shared.version
-        breaker, first_heard_of = self._breakers.of(target), known == 0 and shared.state is BreakerState.CLOSED and not shared.by_operator
-        if shared.version > known and not first_heard_of and self._give_way(shared):
+        breaker, is_news = self._breakers.of(target), known > 0 or shared.by_operator or not _is_old_news(shared)
+        if shared.version > known and is_news and self._give_way(shared):
             breaker.adopt(shared.state, remaining_seconds=shared.remaining_seconds, streak=shared.streak)
 
     def _give_way(self, shared: SharedBreaker) -> bool:
@@ -176,3 +177,8 @@ class BreakerSharing:
         """Until the next poll, or until a breaker is half open and may want a probe."""
         waits = (breaker.remaining_open_seconds() for breaker in self._breakers.list_all() if not breaker.is_closed)
         return min([POLL_SECONDS, *(wait + 0.01 for wait in waits if wait > 0)])
+
+
+def _is_old_news(shared: SharedBreaker) -> bool:
+    """To a process that hears of this target for the first time: it is well, or its opening is long over."""
+    return shared.state is BreakerState.CLOSED or (shared.state is BreakerState.OPEN and shared.remaining_seconds < -STALE_SECONDS)

@@ -23,7 +23,7 @@ class FakeBreakerStore:
         with self._lock:
             self._refuse_when_down()
             now = self._clock.monotonic()
-            return {target: replace(each, remaining_seconds=max(0.0, until - now)) for target, (each, until) in self._breakers.items()}
+            return {target: replace(each, remaining_seconds=until - now) for target, (each, until) in self._breakers.items()}
 
     def write(self, breaker: SharedBreaker) -> bool:
         with self._lock:

@@ -282,6 +282,30 @@ def test_a_guard_may_be_timed_by_a_stopwatch_of_its_own() -> None:
     assert breaker.state() is BreakerState.CLOSED
 
 
+def test_a_block_that_never_called_the_target_is_no_probe_that_succeeded() -> None:
+    clock = FakeClock()
+    breaker = breaker_with(clock)
+    open_it(breaker)
+    clock.advance(1.0)
+    for _ in range(2 * POLICY.half_open_permits):
+        with breaker.guard(stopwatch=lambda: 7.0):
+            clock.advance(0.01)
+    assert breaker.state() is BreakerState.HALF_OPEN
+    with pytest.raises(DatabaseUnreachable), breaker.guard(stopwatch=lambda: 7.0):
+        raise DatabaseUnreachable("clickhouse", "refused before anything was waited for")
+    assert breaker.state() is BreakerState.OPEN
+
+
+def test_an_opening_that_was_over_long_ago_waits_for_no_lease() -> None:
+    clock = FakeClock()
+    breaker = breaker_with(clock)
+    breaker.lease_probes(1000.0)
+    breaker.adopt(BreakerState.OPEN, remaining_seconds=-POLICY.idle_seconds, streak=3)
+    call(breaker)
+    call(breaker)
+    assert breaker.state() is BreakerState.CLOSED
+
+
 def test_listeners_hear_every_change_and_cannot_harm() -> None:
     clock = FakeClock()
     breakers = Breakers(clock, POLICY, roll=lambda: 0.0)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gateway.recovery.breaker import Breaker, BreakerOpen, BreakerPolicy, BreakerState
 from gateway.recovery.registry import Breakers
-from gateway.recovery.sharing import PROBES, TRUSTED_SECONDS, BreakerSharing
+from gateway.recovery.sharing import PROBES, STALE_SECONDS, TRUSTED_SECONDS, BreakerSharing
 from tests.fakes.breaker_store import FakeBreakerStore
 from tests.fakes.clock import FakeClock
 
@@ -31,6 +31,13 @@ class Process:
 
     def succeed(self) -> None:
         self.breaker.record(self.breaker.permit(), success=True, duration_seconds=0.01)
+
+    def call_if_let_through(self, *, success: bool) -> None:
+        try:
+            permit = self.breaker.permit()
+        except BreakerOpen:
+            return
+        self.breaker.record(permit, success=success, duration_seconds=0.01)
 
     def is_let_through(self) -> bool:
         try:
@@ -77,6 +84,30 @@ def test_a_process_that_starts_later_knows_too(platform: Platform) -> None:
     late = Process(platform.clock, platform.store)
     late.sharing.step()
     assert late.breaker.remaining_open_seconds() == pytest.approx(1.5)
+
+
+def test_an_opening_that_was_over_when_a_process_started_does_not_refuse_its_first_call(platform: Platform) -> None:
+    platform.processes[0].fail()
+    platform.exchange()
+    platform.clock.advance(2.0 + POLICY.idle_seconds)
+    late = Process(platform.clock, platform.store)
+    late.sharing.step()
+    assert late.breaker.state() is BreakerState.HALF_OPEN
+    assert late.is_let_through()
+
+
+def test_a_process_that_starts_long_after_an_opening_was_over_does_not_hear_of_it(platform: Platform) -> None:
+    platform.processes[0].fail()
+    platform.exchange()
+    platform.clock.advance(2.0 + STALE_SECONDS + 0.1)
+    late = Process(platform.clock, platform.store)
+    late.sharing.step()
+    assert late.breaker.state() is BreakerState.CLOSED
+    late.fail()
+    late.sharing.step()
+    assert late.breaker.state() is BreakerState.OPEN
+    platform.exchange()
+    assert platform.states() == ["open"] * 3
 
 
 def test_all_processes_together_send_a_handful_of_probes_and_the_first_result_counts() -> None:
@@ -226,15 +257,14 @@ def test_whatever_happens_all_agree_in_the_end_and_a_good_target_is_readmitted(s
             platform.clock.advance(0.7)
         elif action == "flap":
             platform.store.down = not platform.store.down
-        elif process.is_let_through():
-            process.breaker.observe(success=action == "succeed", duration_seconds=0.01)
+        else:
+            process.call_if_let_through(success=action == "succeed")
     platform.store.down = False
     platform.clock.advance(POLICY.open_seconds_cap + POLICY.slow_seconds + 1)
     platform.exchange()
     for _ in range(20):
         for process in platform.processes:
-            if process.is_let_through():
-                process.breaker.observe(success=True, duration_seconds=0.01)
+            process.call_if_let_through(success=True)
         platform.clock.advance(0.5)
         platform.exchange()
     assert platform.states() == ["closed"] * 3
