@@ -79,4 +79,5 @@ def _build_recoveries(
         settings=settings.recovery,
         worker=worker_name(),
         policy=patterns.policy,
+        find_learned=patterns.find_learned,
     )

@@ -168,6 +168,7 @@ class RecoveryWorld:
         self.snapshot = FakeSnapshot(self.clock)
         self.ended: list[Ended] = []
         self.avoided: dict[str, frozenset[str]] = {}
+        self.learned: Action | None = None
         self.postgres = Postgres(PostgresSettings.read({"DATABASE_URL": postgres_url, "POSTGRES_CONNECT_TIMEOUT_SECONDS": "1"}))
         self.relay = Relay(self.postgres, self.sender, self.clock)
         self.outbox = Outbox(self.postgres, self.relay, self.clock)
@@ -188,6 +189,7 @@ class RecoveryWorld:
             clock=self.clock,
             settings=self.settings,
             worker=worker,
+            find_learned=lambda _fault: self.learned,
         )
 
     def intend(self, target: str = CLICKHOUSE, decision: Decision = RECONNECT, **more: Any) -> str:

@@ -339,6 +339,16 @@ def test_a_fault_without_a_target_recovers_its_flow(world: RecoveryWorld) -> Non
     assert world.recoveries.get(recovery_id).target == "flow:f1"
 
 
+def test_what_healed_best_before_is_done_about_nodes_and_what_watchers_saw_too(world: RecoveryWorld) -> None:
+    world.learned = Action.REFRESH_DISCOVERY
+    considered = world.recoveries.consider(fault(CLICKHOUSE))
+    reported = world.recoveries.report(fault("database:weaviate"))
+    world.recoveries.step()
+    for recovery_id in (considered, reported):
+        assert recovery_id
+        assert world.recoveries.get(recovery_id).action == Action.REFRESH_DISCOVERY.value
+
+
 def test_an_action_that_no_worker_knows_has_failed(world: RecoveryWorld) -> None:
     recovery_id = world.intend(CLICKHOUSE, Decision(Action.FALLBACK, Strategy.DELAYED, "tests"))
     world.pump()

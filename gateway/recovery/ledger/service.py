@@ -13,7 +13,7 @@ from gateway.clock import Clock
 from gateway.observability.context import current_request_id
 from gateway.outbox.service import Outbox
 from gateway.recovery.breaker import BreakerState
-from gateway.recovery.decide import Situation, decide
+from gateway.recovery.decide import LEARNABLE, Situation, decide
 from gateway.recovery.ledger.flows import FlowRefresher, RecoveryFlows
 from gateway.recovery.ledger.intake import Intake
 from gateway.recovery.ledger.model import Ended, Intent, RecoveryFlow, RecoveryPage, RecoveryStatus, RecoveryView, target_of
@@ -39,6 +39,12 @@ AWAY_SECONDS = 1.0  # between two tries while PostgreSQL is away
 SWEEP_SECONDS = 15.0  # each process sweeps as well, so that nothing is left open while beat or the workers are gone
 
 Avoided = Mapping[str, frozenset[str]]
+FindLearned = Callable[[Fault], Action | None]
+
+
+def nothing_learned(_fault: Fault) -> Action | None:
+    """Where nobody learns what heals."""
+    return None
 
 
 class Recoveries:
@@ -50,6 +56,7 @@ class Recoveries:
         on_avoid: told, after each reading, which instances (base URLs by target) should get no calls.
         on_ended: told once of each recovery that this process ended.
         policy: what may be done without a human.
+        find_learned: the action that healed faults of the same pattern best, from memory.
     """
 
     def __init__(
@@ -66,11 +73,13 @@ class Recoveries:
         settings: RecoverySettings,
         worker: str,
         policy: RecoveryPolicy | None = None,
+        find_learned: FindLearned = nothing_learned,
     ) -> None:
         self._outbox = outbox
         self._spool = spool
         self._clock = clock
         self._policy = policy or RecoveryPolicy()
+        self._find_learned = find_learned
         self._on_avoid = on_avoid
         self._known_flows = RecoveryFlows()
         self._refresher = FlowRefresher(outbox, flows)
@@ -127,11 +136,14 @@ class Recoveries:
 
     def consider(self, fault: Fault) -> str | None:
         """Decide about a fault at the end of what it broke, and open a recovery when it is left to a worker. Memory only."""
-        return self.intend(fault, decide(fault, Situation(recovery_flow=self.has_flow(fault)), self._policy))
+        situation = Situation(recovery_flow=self.has_flow(fault), learned=self._find_learned(fault))
+        return self.intend(fault, decide(fault, situation, self._policy))
 
     def report(self, fault: Fault, at: datetime | None = None) -> str | None:
         """Open a recovery for a fault that a background watcher saw: nobody waits for an answer."""
-        action = Action.RUN_RECOVERY_FLOW if self.has_flow(fault) else DELAYED_ACTION.get(fault.type, Action.NONE)
+        learned = self._find_learned(fault)
+        usual = learned if learned in LEARNABLE else DELAYED_ACTION.get(fault.type, Action.NONE)
+        action = Action.RUN_RECOVERY_FLOW if self.has_flow(fault) else usual
         if action is Action.NONE or action not in self._policy.allowed:
             return None
         return self.intend(fault, Decision(action, When.DELAYED, "noticed_in_background"), at=at)
