@@ -18,7 +18,7 @@ FRAMES_KEPT = 2
 
 # Where engines begin to echo the statement, a stack or a version: what follows says nothing about the cause.
 ECHO = re.compile(
-    r"\s*(?:Stack trace:|\[SQL:|\(Background on this error|\(line \d|\. Expected one of|,? while processing|: While |"
+    r"(?=[s\[(.,: l])(?:Stack trace:|\[SQL:|\(Background on this error|\(line \d|\. Expected one of|,? while processing|: While |"
     r" in scope |\(while |LINE \d+:|, with args beginning with|\(version |(?<='\)):\s)",
     re.IGNORECASE,
 )
@@ -29,9 +29,11 @@ BODY = re.compile(
     re.DOTALL,
 )
 UNIT = r"(?:\s?(?:[kKMGTP]i?B|bytes|rows|%|µs|us|ms|s|secs?|seconds?|minutes?|hours?|days?)(?![\w-]))?"
+# The first line is where anything can begin at all, so that the rest is not tried inside of words: it halves the time.
 VARIABLE = re.compile(
     rf"""
-      (?P<quoted> "[^"\n]{{0,300}}" | `[^`\n]{{0,300}}` | (?<!\w)'[^'\n]{{0,300}}'(?!\w) | “[^”\n]{{0,300}}” )
+      (?: (?<!\w)(?=\w) | (?=[-"`'“\[:/.+]) | (?<==) )
+    (?: (?P<quoted> "[^"\n]{{0,300}}" | `[^`\n]{{0,300}}` | (?<!\w)'[^'\n]{{0,300}}'(?!\w) | “[^”\n]{{0,300}}” )
     | (?P<url>    \b[a-zA-Z][\w+.-]{{1,20}}://[^\s,;)\]}}>"']+ )
     | (?P<call>   \b(?P<called>[a-zA-Z_][\w.]{{0,80}}+)\((?!s\))[^()\n]{{0,300}}\) )
     | (?P<value>  (?<==)\s?(?: \([^)\n]{{0,300}}\) | [^\s,;()\]]+ ) )
@@ -47,7 +49,7 @@ VARIABLE = re.compile(
     | (?P<number> \b[0-9a-fA-F]{{8}}-(?:[0-9a-fA-F]{{4}}-){{3}}[0-9a-fA-F]{{12}}\b
                 | (?<![\w.])-?\d+(?:[.,_]\d+)*(?:e[+-]?\d+)?[a-zA-Zµ]{{0,3}}(?![\w-]){UNIT}
                 | \b[a-zA-Z_-]{{0,80}}+\d[\w-]{{0,80}}\b
-                | \b[a-fA-F]{{8,64}}\b )
+                | \b[a-fA-F]{{8,64}}\b ) )
     """,
     re.VERBOSE,
 )
@@ -63,7 +65,7 @@ def mask(text: str) -> str:
     """The message with everything that varies replaced by a word in angle brackets; at most 300 characters, one line."""
     first = _spoken(text.lstrip()[:MESSAGE_LIMIT]).split("\n", 1)[0]
     echo = ECHO.search(first)
-    kept = first[: echo.start()] if echo and echo.start() else first
+    kept = (first[: echo.start()].rstrip() if echo else first) or first
     masked = hide_names(VARIABLE.sub(_name_of_match, kept))
     return SPACE.sub(" ", REPEATED.sub(r"\1", masked)).strip()[:TEMPLATE_LIMIT]
 
