@@ -87,7 +87,11 @@ class PostgresSettings(Group):
         "POSTGRES_CONNECT_TIMEOUT_SECONDS", default=2.0, unit="s", ge=1, meaning="Limit of connecting"
     )
     statement_timeout_seconds: float = variable(
-        "POSTGRES_STATEMENT_TIMEOUT_SECONDS", default=5.0, unit="s", gt=0, meaning="Limit of one statement"
+        "POSTGRES_STATEMENT_TIMEOUT_SECONDS",
+        default=2.0,
+        unit="s",
+        gt=0,
+        meaning="Limit of one statement; a server that hangs holds each thread that asks it for half a second more",
     )
 
     @property

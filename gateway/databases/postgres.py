@@ -22,7 +22,7 @@ from gateway.databases.process_local import ProcessLocal
 
 POOL_WAIT_SECONDS = 2.0
 ASK_VERSION = "SELECT current_setting('server_version'), current_setting('transaction_read_only')"
-GRACE_SECONDS = 1.0  # the server's own limit comes first and keeps the connection; ours is for a server that is hung
+GRACE_SECONDS = 0.5  # the server's own limit comes first and keeps the connection; ours is for a server that is hung
 
 
 class CountingPool(QueuePool):
@@ -102,7 +102,7 @@ class Postgres:
         tokens = readable_statement(statement)
         deadline = time.monotonic() + timeout_seconds
         try:
-            with postgres_waiting.by(deadline + GRACE_SECONDS / 4), translated(), self.sqlalchemy_engine().connect() as connection:
+            with postgres_waiting.by(deadline + GRACE_SECONDS / 2), translated(), self.sqlalchemy_engine().connect() as connection:
                 return read(connection, tokens, parameters, deadline=deadline, max_rows=max_rows)
         except DatabaseReadOnly as error:
             raise refused_write(error) from error

@@ -1,6 +1,7 @@
 """What is written down about requests, faults and recoveries, what is learned from it, and who depends on whom."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from config.settings import Settings
@@ -29,6 +30,7 @@ from gateway.topology.service import Topology
 from gateway.wiring.calls import Calls
 from gateway.wiring.configuration import ConfigurationRoom
 
+ANALYTICS_STATEMENT_SECONDS = 5.0  # counting many rows may take longer than what the house does otherwise
 PATTERN_SPOOL_BYTES = 8 * 1024 * 1024  # a batch of patterns is a few KB
 ALWAYS_ALLOWED = frozenset({Action.WAIT, Action.CORRECT_REQUEST, Action.NONE})  # nothing is done
 
@@ -68,7 +70,7 @@ def spool_directory(settings: Settings) -> Path:
 def _build_analytics(settings: Settings, clock: Clock, calls: Calls) -> Analytics:
     """ClickHouse when it is configured, PostgreSQL behind it as spool and fallback, the local file behind both."""
     options, databases = settings.analytics, calls.databases
-    postgres = PostgresEventStore(databases.postgres.transaction)
+    postgres = PostgresEventStore(partial(databases.postgres.transaction, statement_timeout_seconds=ANALYTICS_STATEMENT_SECONDS))
     clickhouse = [ClickHouseEventStore(databases.clickhouse.commands)] if databases.clickhouse.configured else []
     return Analytics(
         [*clickhouse, postgres],
