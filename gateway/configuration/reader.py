@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from gateway.clock import Clock
 from gateway.configuration.copies import Copies
 from gateway.configuration.errors import ConfigurationUnavailable, NotOffered
 from gateway.configuration.memory import Copy, Kind, Place
@@ -26,11 +27,12 @@ Found = tuple[Copy, Source]
 class Flights:
     """Concurrent calls for the same thing become one: the first caller makes it, the others wait for its outcome."""
 
-    def __init__(self, wait_seconds: float) -> None:
-        """`wait_seconds`: how long a caller waits for the first one; the call itself has its own limit."""
+    def __init__(self, wait_seconds: float, clock: Clock) -> None:
+        """`wait_seconds`: how long callers wait, counted from the first one's start; the call itself has its own limit."""
         self._wait_seconds = wait_seconds
+        self._clock = clock
         self._lock = threading.Lock()
-        self._flying: dict[Place, Future[Found]] = {}
+        self._flying: dict[Place, tuple[Future[Found], float]] = {}
 
     def run(self, place: Place, call: Callable[[], Found]) -> Found:
         """The outcome of `call`, made by whoever came first.
@@ -39,13 +41,15 @@ class Flights:
             ConfigurationUnavailable: the first caller took too long; and whatever `call` raises.
         """
         with self._lock:
-            future = self._flying.get(place)
-            if future is None:
-                mine = self._flying[place] = Future()
-        if future is None:
+            flying = self._flying.get(place)
+            if flying is None:
+                mine: Future[Found] = Future()
+                self._flying[place] = mine, self._clock.monotonic()
+        if flying is None:
             return self._fly(place, mine, call)
+        future, started = flying
         try:
-            return future.result(self._wait_seconds)
+            return future.result(max(0.0, self._wait_seconds - (self._clock.monotonic() - started)))
         except FutureTimeout:
             raise ConfigurationUnavailable("The Configuration Service did not answer in time", retry_after_seconds=1) from None
 
@@ -63,11 +67,11 @@ class Flights:
 class Reader:
     """Reads things of the Configuration Service through their copies."""
 
-    def __init__(self, copies: Copies, *, wait_seconds: float, shared: SharedCopies | None = None) -> None:
-        """`shared`: the copies of all processes; without them each process asks for itself."""
+    def __init__(self, copies: Copies, clock: Clock, *, wait_seconds: float, shared: SharedCopies | None = None) -> None:
+        """`wait_seconds`: for a caller that is asking already; then the copy must do. `shared`: the copies of all processes; without them each process asks for itself."""
         self._copies = copies
         self._shared = shared
-        self._flights = Flights(wait_seconds)
+        self._flights = Flights(wait_seconds, clock)
 
     def read(
         self, kind: Kind, key: str, fetch: Fetch, *, fresh_seconds: float, lasting: Callable[[Any], bool] = lambda _: True

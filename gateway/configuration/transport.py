@@ -10,6 +10,7 @@ from config.groups import ConfigurationSettings
 from gateway.clock import Clock
 from gateway.configuration.errors import ConfigurationUnavailable, CredentialsRefused, NotOffered
 from gateway.configuration.offers import Endpoint, Offers
+from gateway.configuration.patience import Patience
 from gateway.errors import GatewayError, Unavailable, UpstreamInvalid, UpstreamTimeout
 from gateway.outbound.answer import Answer
 from gateway.outbound.client import IDEMPOTENT, HttpClient
@@ -40,6 +41,7 @@ class Transport:
         self._settings = settings
         self._clock = clock
         self._recovery = recovery or ImmediateRecovery(Breakers(clock), clock)
+        self._patience = Patience(clock)
         self.offers = Offers(clock)
 
     def call(
@@ -72,9 +74,12 @@ class Transport:
             return _judge(self._send(_Request(method, url, json, idempotency_key), left_seconds))
 
         if urgent:
-            return self._observed(attempt, limit)
+            with self._patience.watch():
+                return self._observed(attempt, limit)
+        harmless = method in IDEMPOTENT
         try:
-            return self._recovery.run(CONFIGURATION_SERVICE, attempt, timeout_seconds=limit, repeatable=method in IDEMPOTENT)
+            with self._patience.turn(limit, hurry=harmless) as seconds:
+                return self._recovery.run(CONFIGURATION_SERVICE, attempt, timeout_seconds=seconds, repeatable=harmless)
         except BreakerOpen as error:
             raise ConfigurationUnavailable("The Configuration Service is down", retry_after_seconds=error.retry_after_seconds) from error
 

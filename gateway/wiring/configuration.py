@@ -10,6 +10,7 @@ from gateway.configuration.copies import Copies
 from gateway.configuration.flow_registry import FlowRegistryClient
 from gateway.configuration.flows import Flows
 from gateway.configuration.health import ConfigurationHealth, Waiting
+from gateway.configuration.patience import SHORT_SECONDS
 from gateway.configuration.reader import Reader
 from gateway.configuration.registration import Registration
 from gateway.configuration.reports import FlowReports
@@ -43,7 +44,7 @@ def build_configuration(settings: Settings, clock: Clock, calls: Calls, messages
     transport = Transport(calls.http, options, clock, calls.recovery)
     client, registry = ConfigurationServiceClient(transport), FlowRegistryClient(transport)
     copies = Copies(calls.databases.postgres, clock)
-    reader = Reader(copies, wait_seconds=options.timeout_seconds, shared=SharedCopies(calls.cache, options, clock))
+    reader = Reader(copies, clock, wait_seconds=SHORT_SECONDS, shared=SharedCopies(calls.cache, options, clock))
     uploads = FlowUploads(registry, copies, messages.outbox, clock)
     waiting = Waiting()
     needs = [f"database:{database.name}" for database in calls.databases.configured]

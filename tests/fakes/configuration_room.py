@@ -60,8 +60,19 @@ class Room:
         self.postgres.close()
 
 
-def build_room(url: str, clock: Clock, *, postgres_url: str | None = None, cache: Cache | None = None, **variables: str) -> Room:
-    """A room that speaks to the service at `url`; without `postgres_url` there is no PostgreSQL, without `cache` nothing is shared."""
+def build_room(
+    url: str,
+    clock: Clock,
+    *,
+    postgres_url: str | None = None,
+    cache: Cache | None = None,
+    wait_seconds: float = 5.0,
+    **variables: str,
+) -> Room:
+    """A room that speaks to the service at `url`; without `postgres_url` there is no PostgreSQL, without `cache` nothing is shared.
+
+    `wait_seconds`: how long callers wait for one that asks already; long, because the machine may be slow.
+    """
     environment = {"FLOW_REGISTRY_URL": url, **({"DATABASE_URL": postgres_url} if postgres_url else {}), **variables}
     settings = Settings.from_environment(environment)
     own = settings.configuration
@@ -70,7 +81,7 @@ def build_room(url: str, clock: Clock, *, postgres_url: str | None = None, cache
     transport = Transport(http, own, clock)
     client, registry = ConfigurationServiceClient(transport), FlowRegistryClient(transport)
     copies = Copies(postgres, clock)
-    reader = Reader(copies, wait_seconds=own.timeout_seconds * 2, shared=SharedCopies(cache, own, clock) if cache else None)
+    reader = Reader(copies, clock, wait_seconds=wait_seconds, shared=SharedCopies(cache, own, clock) if cache else None)
     relay: Relay = NoRelay()  # type: ignore[assignment]  # only wake() is called
     uploads = FlowUploads(registry, copies, Outbox(postgres, relay, clock), clock)
     waiting = Waiting()
