@@ -10,6 +10,7 @@ from config.settings import Settings
 from gateway.observability.logging import configure_logging
 from tasks.base import GatewayTask
 from tasks.configuration import celery_settings
+from tasks.handing_back import install_hand_back
 from tasks.process import process
 from tasks.watchdog import install_watchdog
 
@@ -18,6 +19,7 @@ app = Celery(
 )
 app.add_defaults(lambda: celery_settings(Settings.at_start()))
 install_watchdog(app)
+install_hand_back(app)
 
 
 @setup_logging.connect

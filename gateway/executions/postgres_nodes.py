@@ -123,6 +123,22 @@ class NodeStore:
         """Keep the lease; False when another holder has the node."""
         return self._connection.execute(update(execution_nodes).where(_held(claim)).values(lease_until=lease_until)).rowcount == 1
 
+    def release(self, workers: str, now: datetime) -> list[tuple[str, str]]:
+        """End the leases of workers whose names begin so; returns their nodes. The new epoch makes their writing void.
+
+        The leases end a little ago: clocks of machines differ, and what is rung for must be free for whoever hears it.
+        """
+        rows = self._connection.execute(
+            update(execution_nodes)
+            .where(
+                execution_nodes.c.status == NodeStatus.RUNNING.value,
+                execution_nodes.c.lease_owner.startswith(workers, autoescape=True),
+            )
+            .values(epoch=execution_nodes.c.epoch + 1, lease_until=now - timedelta(seconds=SKEW_SECONDS), rung_at=now)
+            .returning(execution_nodes.c.execution_id, execution_nodes.c.node_id)
+        )
+        return [(row.execution_id, row.node_id) for row in rows]
+
     def results(self, execution_id: str, node_ids: Collection[str]) -> dict[str, NodeResult]:
         """Where these nodes stand and what they gave."""
         if not node_ids:

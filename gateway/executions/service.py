@@ -123,6 +123,14 @@ class Executions:
         """Ring again for what nobody heard, and forget what is old."""
         return self._sweeper.sweep()
 
+    def hand_back(self, parent_pid: int) -> int:
+        """Give up what the children of this process had in hand when they ended; returns how many nodes others are rung for.
+
+        Raises:
+            DatabaseError: PostgreSQL failed; the leases run out by themselves.
+        """
+        return self._sweeper.hand_back(workers_of(parent_pid))
+
     def release_waiters(self) -> None:
         """Let whoever waits in this process go now, with the execution as it stands."""
         self._waiting.release()
@@ -137,5 +145,10 @@ class Executions:
 
 
 def worker_name() -> str:
-    """Names this process in leases and attempts."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+    """Names this process in leases and attempts. Ask in the process itself, after the fork."""
+    return f"{workers_of(os.getppid())}{os.getpid()}"
+
+
+def workers_of(parent_pid: int) -> str:
+    """How the names of this process's children begin."""
+    return f"{socket.gethostname()}:{parent_pid}:"

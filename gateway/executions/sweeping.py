@@ -53,6 +53,21 @@ class Sweeper:
             log.info("swept", nodes=swept.nodes, reports=swept.reports, forgotten=swept.forgotten)
         return swept
 
+    def hand_back(self, workers: str) -> int:
+        """Ring for the nodes that ended workers held; whatever one of them may still write is void.
+
+        Args:
+            workers: how their names begin.
+        Raises:
+            DatabaseError: PostgreSQL failed; the leases run out by themselves.
+        """
+        with self._outbox.transaction() as work:
+            nodes = NodeStore(work.connection).release(workers, self._clock.now())
+            ring_for(work, nodes)
+        if nodes:
+            log.info("leases_handed_back", nodes=len(nodes))
+        return len(nodes)
+
     def _ring_again(self) -> tuple[int, int]:
         now = self._clock.now()
         long_ago = now - timedelta(seconds=RING_AGAIN_SECONDS)

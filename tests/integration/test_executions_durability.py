@@ -1,5 +1,6 @@
 """Lost messages, dead workers, late writers and races, over a real PostgreSQL."""
 
+import os
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -164,6 +165,27 @@ def test_a_lease_is_renewed_while_its_node_runs(world: ExecutionWorld) -> None:
     world.http.request = outlive_the_lease  # type: ignore[method-assign]
     world.executions.run_node(execution_id, "fetch")
     assert world.executions.get(execution_id).status is ExecutionStatus.COMPLETED
+
+
+def test_what_an_ended_worker_held_is_rung_for_at_once_and_its_late_writing_is_void(world: ExecutionWorld) -> None:
+    world.flows.add(flow_document({"fetch": SERVICE}))
+    execution_id = world.start()
+    lose_all_messages(world)
+
+    def leave_in_the_middle(*_: Any, **__: Any) -> Answer:
+        assert world.executions.hand_back(os.getpid()) == 0  # its children's leases, not its own
+        assert world.executions.hand_back(os.getppid()) == 1
+        return json_answer("late")
+
+    answering, world.http.request = world.http.request, leave_in_the_middle  # type: ignore[method-assign]
+    world.executions.run_node(execution_id, "fetch")
+    assert world.executions.get(execution_id).status is ExecutionStatus.RUNNING
+    world.http.request = answering  # type: ignore[method-assign]
+    world.http.answers = [json_answer("in time")]
+    world.pump()
+    view = world.executions.get(execution_id)
+    assert (view.status, view.result["body"], view.nodes[0].attempts) == (ExecutionStatus.COMPLETED, "in time", 2)
+    assert world.executions.hand_back(os.getppid()) == 0
 
 
 def test_a_node_that_kills_every_worker_is_given_up(world: ExecutionWorld) -> None:

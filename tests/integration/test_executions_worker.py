@@ -119,6 +119,13 @@ def logged(tmp_path: Path, name: str) -> str:
     return (tmp_path / f"{name}.log").read_text()
 
 
+def until_ready(tmp_path: Path, name: str, seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while " ready." not in logged(tmp_path, name):
+        assert time.monotonic() < deadline, logged(tmp_path, name)
+        time.sleep(0.05)
+
+
 def test_a_flow_runs_on_a_real_worker_and_the_request_id_goes_all_the_way(
     environment: dict[str, str], container: Container, platform: Platform, tmp_path: Path
 ) -> None:
@@ -161,6 +168,29 @@ def test_a_worker_killed_in_the_middle_of_a_node_loses_nothing(
     assert view.nodes[0].attempts == 2
     assert view.nodes[1].attempts == 1
     assert {call["idempotency-key"] for call in platform.calls} == {f"{execution_id}:fetch"}
+
+
+def test_a_worker_that_is_asked_to_leave_hands_back_what_it_has_in_hand(
+    environment: dict[str, str], container: Container, platform: Platform, tmp_path: Path
+) -> None:
+    environment |= {"NODE_LEASE_SECONDS": "300", "WORKER_SOFT_SHUTDOWN_SECONDS": "1", "REMAP_SIGTERM": "SIGQUIT"}
+    platform.gate.clear()
+    execution_id = start(container)
+    with worker(environment, tmp_path) as first:  # no beat: nobody sweeps
+        assert platform.called.acquire(timeout=30), logged(tmp_path, "w1")
+        with worker(environment, tmp_path, "w2"):
+            until_ready(tmp_path, "w2")
+            first.stop()
+            left = time.monotonic()
+            assert platform.called.acquire(timeout=10), logged(tmp_path, "w1") + logged(tmp_path, "w2")
+            taken_over_seconds = time.monotonic() - left
+            platform.gate.set()
+            view = container.executions.wait(execution_id, 30)
+    assert taken_over_seconds < 3
+    assert view.status is ExecutionStatus.COMPLETED, logged(tmp_path, "w2")
+    assert (view.nodes[0].attempts, view.result) == (2, 25.0)
+    assert "leases_handed_back" in logged(tmp_path, "w1")
+    assert "Traceback" not in logged(tmp_path, "w1")
 
 
 def test_a_broker_that_comes_late_gets_everything(
