@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 _SETTINGS = (field for group in groups().values() for field in group.model_fields.values())
 KNOWN_SETTINGS = {name for field in _SETTINGS for name in getattr(field.validation_alias, "choices", ())}
 PATIENCE_SECONDS = 20.0  # a request that takes longer hangs
-START_SECONDS = 40.0
+START_SECONDS = 60.0
 CONFIG_KEY = "chaos.greeting"
 FLOW = {
     "id": "chaos-double",
