@@ -1,10 +1,11 @@
 """Last-known-good copies: a bounded memory in each process, and rows in PostgreSQL that outlive it and are shared.
 
-Reads look into memory first. Writes go to memory at once and to PostgreSQL later, from a background loop (`upkeep.py`): a hung
-PostgreSQL delays no read. What must not be written down (secrets) stays in memory. A copy whose content did not change is written
+Reads look into memory first, and at rows only while the service cannot be asked. Writes go to memory at once and to PostgreSQL later,
+from a background loop (`upkeep.py`): a hung PostgreSQL delays none. What must not be written down (secrets) stays in memory. A copy whose content did not change is written
 again only after `REWRITE_SECONDS`: after a restart its age can look that much older than it is, never younger.
 """
 
+import math
 import threading
 from collections import OrderedDict
 from typing import Any
@@ -22,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 REWRITE_SECONDS = 60.0
 READ_SECONDS = 1.0  # of a row, in the path of a request
+LOOK_AGAIN_SECONDS = 1.0  # for a row newer than the copy at hand: other processes write theirs about as often
+UNREADABLE_SECONDS = 5.0  # after rows could not be read, who holds a copy does not look for a newer one
 BATCH = 200
 MAX_UNWRITTEN = 4096
 KEPT_ROWS = 20_000  # of each kind that callers can make grow
@@ -37,6 +40,8 @@ class Copies:
         self._lock = threading.Lock()
         self._written: OrderedDict[Place, tuple[int, float]] = OrderedDict()  # digest, and when it was taken
         self._unwritten: dict[Place, Copy | None] = {}  # None: to be removed
+        self._look_at: OrderedDict[Place, float] = OrderedDict()  # when a row may be looked at next
+        self._unreadable_until = -math.inf
 
     def age_seconds(self, copy: Copy) -> float:
         """Since the service gave it, >= 0."""
@@ -73,6 +78,20 @@ class Copies:
         if copy:
             self._memory.put(copy)
         return copy
+
+    def find_newest(self, kind: Kind, key: str) -> Copy | None:
+        """The newer one of this process's copy and the row, which then is this process's too.
+
+        Who holds a copy looks at the row once in `LOOK_AGAIN_SECONDS`, and for a while not at all when rows cannot be read.
+        """
+        own = self._memory.find(kind, key)
+        if own and not self._may_look((kind, key)):
+            return own
+        row = self.find_row(kind, key)
+        if row is None or (own and own.fetched_at >= row.fetched_at):
+            return own
+        self._memory.put(row)
+        return row
 
     def find_row(self, kind: Kind, key: str) -> Copy | None:
         """The row. PostgreSQL being down counts as none, and is not asked again for a while."""
@@ -111,6 +130,17 @@ class Copies:
             removed = KnownCopyStore(connection).prune(Kind.CONFIG, KEPT_ROWS)
         if removed:
             log.info("known_copies_pruned", kind=str(Kind.CONFIG), removed=removed)
+
+    def _may_look(self, place: Place) -> bool:
+        now = self._clock.monotonic()
+        with self._lock:
+            if now < max(self._unreadable_until, self._look_at.get(place, -math.inf)):
+                return False
+            self._look_at[place] = now + LOOK_AGAIN_SECONDS
+            self._look_at.move_to_end(place)
+            if len(self._look_at) > MAX_UNWRITTEN:
+                self._look_at.popitem(last=False)
+            return True
 
     def _write_later(self, place: Place, copy: Copy | None) -> None:
         with self._lock:
@@ -166,6 +196,7 @@ class Copies:
                 return rows
         except (DatabaseError, DatabaseDisabled) as error:
             log.warning("known_copies_unreadable", code=error.code)
+            self._unreadable_until = self._clock.monotonic() + UNREADABLE_SECONDS
             return []
 
     def _from_row(self, row: CopyRow) -> Copy:

@@ -16,7 +16,7 @@ from gateway.configuration.memory import Copy, Kind, Place
 from gateway.configuration.model import Known, Source
 from gateway.configuration.postgres import CopyRow
 from gateway.configuration.shared import SharedCopies
-from gateway.errors import NotFound, UpstreamInvalid
+from gateway.errors import GatewayError, NotFound, UpstreamInvalid
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +68,10 @@ class Reader:
     """Reads things of the Configuration Service through their copies."""
 
     def __init__(self, copies: Copies, clock: Clock, *, wait_seconds: float, shared: SharedCopies | None = None) -> None:
-        """`wait_seconds`: for a caller that is asking already; then the copy must do. `shared`: the copies of all processes; without them each process asks for itself."""
+        """`shared`: the copies of all processes; without them each process asks for itself.
+
+        `wait_seconds`: how long callers wait for one that asks already; then a copy must do.
+        """
         self._copies = copies
         self._shared = shared
         self._flights = Flights(wait_seconds, clock)
@@ -93,13 +96,10 @@ class Reader:
             return self.known(*self._flights.run((kind, key), lambda: self._renew(kind, key, fetch, fresh_seconds, lasting)))
         except NotOffered:
             raise
-        except (ConfigurationUnavailable, UpstreamInvalid) as error:
-            copy = self._copies.find(kind, key)  # another process's may have come meanwhile
+        except ConfigurationUnavailable:
+            copy = self._copies.find(kind, key)  # for who waited too long for another caller; or it came meanwhile
             if copy is None:
                 raise
-            log.info(
-                "last_known_good_served", kind=str(kind), key=key, age_seconds=round(self._copies.age_seconds(copy), 1), code=error.code
-            )
             return self.known(copy, Source.LAST_KNOWN_GOOD)
 
     def known(self, copy: Copy, source: Source) -> Known[Any]:
@@ -123,9 +123,21 @@ class Reader:
             if self._shared:
                 self._shared.drop(kind, key)
             raise
+        except NotOffered:
+            raise
+        except (ConfigurationUnavailable, UpstreamInvalid) as error:
+            return self._last_known_good(kind, key, error), Source.LAST_KNOWN_GOOD
         copy = self._copies.remember(kind, key, body, lasting=lasting(body))
         self._share(copy, lasting=lasting(body))
         return copy, Source.SERVICE
+
+    def _last_known_good(self, kind: Kind, key: str, error: GatewayError) -> Copy:
+        """The newest copy: of this process, of the shared cache (taken already), or the row, which any process may have written."""
+        copy = self._copies.find_newest(kind, key)
+        if copy is None:
+            raise error
+        log.info("last_known_good_served", kind=str(kind), key=key, age_seconds=round(self._copies.age_seconds(copy), 1), code=error.code)
+        return copy
 
     def _take_shared(self, kind: Kind, key: str) -> Copy | None:
         """The shared copy, which then is this process's too; None when this process's own is as new."""

@@ -100,6 +100,75 @@ def test_an_older_copy_never_replaces_a_newer_one(
         assert [row.body["value"] for row in KnownCopyStore(connection).list_kind(Kind.CONFIG, 10)] == ["new"]
 
 
+def test_of_two_processes_both_serve_the_newer_copy(
+    room: Room, restarted: Room, platform: PlatformConfigurationService, clock: FakeClock
+) -> None:
+    room.configuration.get_value("k")
+    clock.advance(10)
+    platform.config["k"] = "new"
+    restarted.configuration.get_value("k")
+    restarted.upkeep.step()
+    platform.stop()
+    clock.advance(20)
+    known = [each.configuration.get_value("k") for each in (room, restarted)]
+    assert [(each.value.value, each.age_seconds, each.stale) for each in known] == [("new", 20.0, True)] * 2
+
+
+def test_an_older_row_takes_no_copys_place(room: Room, restarted: Room, platform: PlatformConfigurationService, clock: FakeClock) -> None:
+    restarted.configuration.get_value("k")
+    restarted.upkeep.step()
+    clock.advance(10)
+    platform.config["k"] = "new"
+    room.configuration.get_value("k")
+    platform.stop()
+    clock.advance(20)
+    assert room.configuration.get_value("k").value.value == "new"
+
+
+def test_an_unchanged_value_is_as_old_as_its_last_confirmation(
+    room: Room, platform: PlatformConfigurationService, clock: FakeClock
+) -> None:
+    for _ in range(5):
+        room.configuration.get_value("k")
+        room.upkeep.step()
+        clock.advance(10)
+    platform.stop()
+    assert room.configuration.get_value("k").age_seconds == 10.0, "the row, written once in a minute, says 50"
+
+
+def test_a_row_is_looked_at_once_in_a_while(
+    room: Room, platform: PlatformConfigurationService, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    find_row = room.copies.find_row
+    monkeypatch.setattr(room.copies, "find_row", lambda kind, key: (looked.append(key), find_row(kind, key))[1])
+    room.configuration.get_value("k")
+    platform.stop()
+    clock.advance(10)
+    for _ in range(20):
+        assert room.configuration.get_value("k").stale
+    assert len(looked) == 1
+    clock.advance(1)
+    room.configuration.get_value("k")
+    assert len(looked) == 2
+
+
+def test_a_postgresql_that_cannot_be_read_is_left_alone_by_who_holds_a_copy(
+    platform: PlatformConfigurationService, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(build_room(platform.url, clock, postgres_url="postgresql://nobody@127.0.0.1:1/none")) as room:
+        platform.config |= {f"k{number}": number for number in range(10)}
+        for number in range(10):
+            room.configuration.get_value(f"k{number}")
+        platform.stop()
+        clock.advance(10)
+        asked: list[float] = []
+        transaction = room.postgres.transaction
+        monkeypatch.setattr(room.postgres, "transaction", lambda **options: (asked.append(1), transaction(**options))[1])
+        assert all(room.configuration.get_value(f"k{number}").stale for number in range(10))
+        assert len(asked) == 1
+
+
 def test_what_postgresql_cannot_hold_delays_nothing_else(room: Room, platform: PlatformConfigurationService) -> None:
     platform.config |= {"nul": "a\0b", "other": 1}
     for key in ("k", "nul", "other"):
