@@ -164,9 +164,17 @@ class Analytics:
         self._spool_locally(events)
 
     def _try(self, store: EventStore, action: Callable[[EventStore], None]) -> bool:
-        try:
+        """Whether it succeeded. The action must call the store: whatever it does counts for the store's breaker."""
+
+        def guarded() -> None:
             with self._breakers.of(f"database:{store.name}").guard():
                 action(store)
+
+        return self._succeeds(store, guarded)
+
+    def _succeeds(self, store: EventStore, job: Callable[[], None]) -> bool:
+        try:
+            job()
         except BreakerOpen:
             return False
         except GatewayError as error:
@@ -191,12 +199,14 @@ class Analytics:
             return
 
         def take(lines: list[dict[str, Any]]) -> None:
-            store.write([event for event in map(from_line, lines) if event])
+            with self._breakers.of(f"database:{store.name}").guard():  # not around the whole: a spool that others hold gives nothing
+                store.write([event for event in map(from_line, lines) if event])
 
-        def drain(_: EventStore) -> None:
-            log.info("analytics_spool_drained", store=store.name, events=self._spool.drain(take))
+        def drain() -> None:
+            if events := self._spool.drain(take):
+                log.info("analytics_spool_drained", store=store.name, events=events)
 
-        self._try(store, drain)
+        self._succeeds(store, drain)
 
     def _replay(self, backlog: Backlog) -> bool:
         """Move one batch to the first store; whether there may be more. Its event ids make a second delivery harmless."""

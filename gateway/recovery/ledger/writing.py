@@ -84,7 +84,8 @@ class Writer:
         def take(lines: list[dict[str, Any]]) -> None:
             self._apply_or_drop([record for line in lines if (record := find_record(line))])
 
-        log.info("recovery_spool_drained", records=self._spool.drain(take, BATCH))
+        if records := self._spool.drain(take, BATCH):
+            log.info("recovery_spool_drained", records=records)
 
     def _spool_rest(self) -> None:
         """What fits goes to the file; the rest stays in memory, in its order."""

@@ -94,15 +94,16 @@ class Learning:
         def take(lines: list[dict[str, Any]]) -> None:
             nonlocal new
             for batch in filter(None, map(from_line, lines)):
-                new += self._merge_or_drop(batch)
+                with self._breakers.of(POSTGRES).guard():  # not around the whole: a spool that others hold gives nothing
+                    new += self._merge_or_drop(batch)
 
-        self._guarded(lambda: self._spool.drain(take, batch_records=20))
+        self._logged(lambda: self._spool.drain(take, batch_records=20))
         return new
 
-    def _guarded(self, drain: Callable[[], int]) -> None:
+    def _logged(self, drain: Callable[[], int]) -> None:
         try:
-            with self._breakers.of(POSTGRES).guard():
-                log.info("pattern_spool_drained", batches=drain())
+            if batches := drain():
+                log.info("pattern_spool_drained", batches=batches)
         except GatewayError as error:
             log.warning("pattern_spool_not_drained", code=error.code)
         except OSError as error:

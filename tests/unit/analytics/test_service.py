@@ -11,7 +11,7 @@ from gateway.analytics.rows import from_line, to_line
 from gateway.analytics.service import MAX_ROWS, Analytics
 from gateway.databases.errors import DatabaseUnreachable
 from gateway.errors import InvalidInput, Unavailable
-from gateway.recovery.breaker import BreakerPolicy
+from gateway.recovery.breaker import BreakerPolicy, BreakerState
 from gateway.recovery.registry import Breakers
 from gateway.spool import FileSpool
 from tests.fakes.clock import FakeClock
@@ -87,6 +87,24 @@ def test_with_both_down_events_wait_in_the_file_and_arrive_exactly_once(bench: B
     assert len(bench.second.events) == 2501
     assert bench.analytics.snapshot().spooled_bytes == 0
     assert bench.analytics.snapshot().dropped == 0
+
+
+def test_a_spool_that_another_process_holds_is_no_sign_of_a_store_that_is_well(bench: Bench, tmp_path: Path) -> None:
+    bench.request()
+    bench.analytics.flush()
+    others = FileSpool(tmp_path, "analytics", 10_000_000)
+    others.append([to_line(RequestEvent(START, "/x", "GET", 200, 5.0))])
+    breaker = bench.breakers.of("database:clickhouse")
+    for _ in range(2):
+        breaker.record(breaker.permit(), success=False, duration_seconds=0.1)
+    assert breaker.state() is BreakerState.OPEN
+    bench.clock.advance(5)
+    bench.first.down = bench.second.down = True
+    for _ in range(3):
+        bench.analytics.flush()
+    assert bench.analytics.snapshot().spooled_bytes > 0
+    assert breaker.state() is not BreakerState.CLOSED
+    others.close()
 
 
 def test_what_fits_nowhere_is_counted(tmp_path: Path) -> None:
