@@ -12,8 +12,11 @@ from gateway.databases.model import DatabaseName
 from gateway.databases.sql_text import CLICKHOUSE, Kind, SqlUnclear, Token, first_word, single_statement
 
 NAME = DatabaseName.CLICKHOUSE
+MAX_DEPTH = 200  # an old server's parser overflows its stack, and the server dies, at less than a thousand
+MAX_SIGNS = 20_000  # it dies of a chain of forty thousand operators too; a list's commas do not count
 READING = frozenset({"SELECT", "WITH", "SHOW", "DESC", "DESCRIBE", "EXISTS", "EXPLAIN", "("})
 _TYPE = re.compile(r"\s*[A-Za-z][A-Za-z0-9_]*(?:\s*\([A-Za-z0-9_(), ']*\))?\s*")
+_OPENING, _CLOSING = frozenset({"(", "[", "CASE"}), frozenset({")", "]", "END"})
 _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0", "\b": "\\b", "\f": "\\f"}
 
 
@@ -21,7 +24,7 @@ def read_only_statement(statement: str) -> list[Token]:
     """The tokens of one statement that reads.
 
     Raises:
-        StatementRefused: it is several, its quotes are not closed, or its first word is none that reads.
+        StatementRefused: it is several, its quotes are not closed, its first word is none that reads, or it is nested too deep.
     """
     try:
         tokens = single_statement(statement, CLICKHOUSE)
@@ -29,7 +32,18 @@ def read_only_statement(statement: str) -> list[Token]:
         raise StatementRefused(NAME, "The statement must be one, with all its quotes and comments closed") from error
     if first_word(tokens) not in READING:
         raise StatementRefused(NAME, f"Only statements that read are run here: {', '.join(sorted(READING - {'('}))}")
+    _refuse_what_overflows(tokens)
     return tokens
+
+
+def _refuse_what_overflows(tokens: list[Token]) -> None:
+    depth = signs = 0
+    for token in tokens:
+        text = token.text.upper() if token.kind is Kind.WORD else token.text
+        depth += (text in _OPENING) - (text in _CLOSING)
+        signs += token.kind is Kind.SIGN and text != "," and not text[0].isdigit()
+        if depth > MAX_DEPTH or signs > MAX_SIGNS:
+            raise StatementRefused(NAME, f"The statement is nested deeper than {MAX_DEPTH} or has more than {MAX_SIGNS} brackets and signs")
 
 
 def with_literals(tokens: list[Token], parameters: Mapping[str, Any]) -> str:

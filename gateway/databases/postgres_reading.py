@@ -17,6 +17,7 @@ from psycopg2 import extensions
 from psycopg2.extras import Json
 from sqlalchemy import Connection
 
+from gateway.databases import postgres_moments
 from gateway.databases.collecting import RowCollector, rough_bytes
 from gateway.databases.errors import DatabaseReadOnly, StatementInvalid, StatementRefused
 from gateway.databases.limits import MAX_ANSWER_BYTES
@@ -86,8 +87,9 @@ def refused_write(error: DatabaseReadOnly | StatementInvalid) -> StatementRefuse
 
 def _begin_reading(connection: Connection, deadline: float) -> None:
     timeout_ms = max(1, int((deadline - time.monotonic()) * 1000))
-    info = connection.connection.driver_connection.info  # type: ignore[union-attr]  # a checked-out connection has one
-    lower_role = " SET LOCAL ROLE pg_read_all_data;" if info.parameter_status("is_superuser") == "on" else ""
+    driver: Any = connection.connection.driver_connection
+    postgres_moments.register(driver)
+    lower_role = " SET LOCAL ROLE pg_read_all_data;" if driver.info.parameter_status("is_superuser") == "on" else ""
     connection.exec_driver_sql(
         f"SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = {timeout_ms}; SET LOCAL standard_conforming_strings = on;{lower_role}"
     )
@@ -126,8 +128,8 @@ def _with_parameters(tokens: Sequence[Token], parameters: Mapping[str, Any]) -> 
         if name is None:
             parts.append(text.replace("%", "%%"))
         elif name in parameters:
-            parts.append(f" %({name})s ")
             bound[name] = _adapted(parameters[name])
+            parts.append(f" %({name})s{'::jsonb' if isinstance(bound[name], Json) else ''} ")
         else:
             raise StatementInvalid(NAME, f"The statement names the parameter {name[:100]}, which is missing")
     return "".join(parts), bound

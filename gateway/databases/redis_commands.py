@@ -9,6 +9,7 @@ Source: https://redis.io/docs/latest/commands/ (commands flagged `readonly` that
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 from gateway.databases.errors import StatementInvalid, StatementRefused
@@ -28,6 +29,8 @@ READING_SUBCOMMANDS: Mapping[str, frozenset[str]] = {
     "XINFO": frozenset({"CONSUMERS", "GROUPS", "STREAM"}),
 }
 MAX_WORDS = 20_000
+SCANNING = frozenset({"SCAN", "HSCAN", "SSCAN", "ZSCAN"})
+MAX_SCAN_COUNT = 10_000  # elements that one call may walk: with more it would be KEYS
 
 _WORD = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^\s"']+))(?=\s|\Z)""", re.DOTALL)
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
@@ -96,5 +99,15 @@ def _refuse_all_but_reading(database: DatabaseName, words: list[bytes]) -> None:
     allowed = command in READING or second in READING_SUBCOMMANDS.get(command, frozenset())
     if not allowed:
         raise StatementRefused(database, "Only commands that read are run here", vendor_code=command[:32])
+    if command in SCANNING and any(_is_large(count) for count in _after(b"COUNT", words)):
+        raise StatementRefused(database, f"COUNT may not exceed {MAX_SCAN_COUNT} here", vendor_code=command)
     if command == "XREAD" and any(word.upper() == b"BLOCK" for word in words[1:]):
         raise StatementRefused(database, "XREAD may not BLOCK here", vendor_code=command)
+
+
+def _after(option: bytes, words: list[bytes]) -> Iterator[bytes]:
+    return (value for name, value in pairwise(words) if name.upper() == option)
+
+
+def _is_large(count: bytes) -> bool:
+    return count.isdigit() and (len(count.lstrip(b"0")) > len(str(MAX_SCAN_COUNT)) or int(count) > MAX_SCAN_COUNT)

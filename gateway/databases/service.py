@@ -111,13 +111,23 @@ def _parameter_problems(parameters: object) -> Iterator[FieldError]:
     if not isinstance(parameters, Mapping) or not all(isinstance(name, str) for name in parameters):
         yield FieldError("/parameters", "must be an object")
         return
-    values = sum(len(value) if isinstance(value, list) else 1 for value in parameters.values())
-    if values > limits.MAX_PARAMETERS:
+    if sum(1 for _ in zip(_values(parameters), range(limits.MAX_PARAMETERS + 1), strict=False)) > limits.MAX_PARAMETERS:
         yield FieldError("/parameters", f"must not hold more than {limits.MAX_PARAMETERS} values")
         return
     for name, value in parameters.items():
         if not _all_utf8([name, value]):
             yield FieldError("/parameters/" + name.encode(errors="replace").decode().replace("~", "~0").replace("/", "~1"), "must be UTF-8")
+
+
+def _values(parameters: Mapping[str, Any]) -> Iterator[Any]:
+    """Every single value, those inside lists and objects too."""
+    pending = list(parameters.values())
+    while pending:
+        item = pending.pop()
+        if isinstance(item, list | Mapping):
+            pending += item.values() if isinstance(item, Mapping) else item
+        else:
+            yield item
 
 
 def _bound_problems(pointer: str, value: object, least: int, most: int) -> Iterator[FieldError]:

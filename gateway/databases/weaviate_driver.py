@@ -3,6 +3,7 @@
 Imported when first used.
 """
 
+import logging
 import os
 import threading
 import warnings
@@ -43,6 +44,7 @@ class Driver:
 
     def __init__(self, host: str, settings: WeaviateSettings) -> None:
         self._settings = settings
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells each request, and the poller asks every few seconds
         self._slots = Slots(settings.pool_size, settings.timeout_seconds)
         self._connecting = threading.Lock()
         self._transport: BoundedTransport | None = None

@@ -193,6 +193,30 @@ def test_postgres_reads_what_is_no_select_too(postgres_url: str, statement: str)
         assert all_six.postgres.query(statement, {"a": "100 % 'é'"}, timeout_seconds=5, max_rows=5).rows
 
 
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        ("'0044-03-15 BC'::date", "0044-03-15 BC"),
+        ("'infinity'::date", "infinity"),
+        ("'-infinity'::timestamptz", "-infinity"),
+        ("'294276-01-01'::timestamp", "294276-01-01 00:00:00"),
+        ("'24:00'::time", "24:00:00"),
+        ("'100000000 years'::interval", "100000000 years"),
+        ("ARRAY['infinity'::date]", ["infinity"]),
+        ("ARRAY['24:00+00'::timetz]", ["24:00:00+00"]),
+    ],
+)
+def test_moments_that_python_cannot_hold_come_as_postgres_writes_them(postgres_url: str, expression: str, text: object) -> None:
+    with databases(DATABASE_URL=postgres_url) as all_six:
+        assert all_six.postgres.query(f"SELECT {expression}", {}, timeout_seconds=5, max_rows=5).rows == ((text,),)
+
+
+def test_an_object_is_bound_to_postgres_as_jsonb(postgres_url: str) -> None:
+    with databases(DATABASE_URL=postgres_url) as all_six:
+        found = all_six.postgres.query("SELECT :a -> 'b', :c::json -> 0", {"a": {"b": 1}, "c": [{"d": 2}]}, timeout_seconds=5, max_rows=5)
+    assert found.rows == ((1, {"d": 2}),)
+
+
 def test_a_superusers_read_runs_without_its_powers(postgres_url: str) -> None:
     with databases(DATABASE_URL=postgres_url.replace("//gateway:", "//postgres:")) as made:
         with made.postgres.transaction() as connection:

@@ -60,6 +60,7 @@ def test_what_is_not_given_has_a_default(service: QueryService, database: FakeDa
         ({"parameters": [1]}, "/parameters"),
         ({"parameters": {str(number): number for number in range(MAX_PARAMETERS + 1)}}, "/parameters"),
         ({"parameters": {"many": list(range(MAX_PARAMETERS + 1))}}, "/parameters"),
+        ({"parameters": {"deep": [{"a": list(range(6_000))}, [list(range(6_000))]]}}, "/parameters"),
         ({"parameters": {"a/b~c": ["x", {"deep": "\udfff"}]}}, "/parameters/a~1b~0c"),
         ({"timeout_ms": 0}, "/timeoutMs"),
         ({"timeout_ms": 30_001}, "/timeoutMs"),

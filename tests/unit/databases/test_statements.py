@@ -113,6 +113,16 @@ def test_clickhouse_refuses_all_else(statement: str) -> None:
         read_only_statement(statement)
 
 
+@pytest.mark.parametrize("deep", ["(" * 201, "abs(" * 201, "[" * 201, "CASE WHEN " * 201, "1" + "[1]" * 10_001, "1" + "+1" * 20_001])
+def test_clickhouse_is_not_sent_what_overflows_its_parser(deep: str) -> None:
+    with pytest.raises(StatementRefused, match="nested"):
+        read_only_statement("SELECT " + deep)
+
+
+def test_clickhouse_takes_a_long_list() -> None:
+    read_only_statement(f"SELECT 1 WHERE 1 IN ({','.join(map(str, range(10_000)))}) AND (2 IN ({'(1),' * 900} (1)))")
+
+
 def test_an_old_clickhouse_gets_literals() -> None:
     found = read_only_statement("SELECT {a:String}, { b : Array(UInt8) }, {c:Nullable(Int8)}, {d:Float64}, {e:UInt8}, '{a:String}'")
     text = with_literals(found, {"a": "it's \\ {b:UInt8}", "b": [1, 2], "c": None, "d": 1.5, "e": True})
@@ -160,7 +170,19 @@ def test_a_redis_command_that_cannot_be_read_is_invalid(statement: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "statement", ["SET a 1", "$c a", "EVAL x 0", "KEYS *", "OBJECT HELP", "MEMORY PURGE", "XREAD COUNT 1 block 0 STREAMS s 0", "'GET a'"]
+    "statement",
+    [
+        "SET a 1",
+        "$c a",
+        "EVAL x 0",
+        "KEYS *",
+        "OBJECT HELP",
+        "MEMORY PURGE",
+        "XREAD COUNT 1 block 0 STREAMS s 0",
+        "'GET a'",
+        "SCAN 0 COUNT 10001",
+        "HSCAN k 0 count 9999999999",
+    ],
 )
 def test_a_redis_command_that_does_more_than_read_is_refused(statement: str) -> None:
     with pytest.raises(StatementRefused):
