@@ -22,7 +22,7 @@ def from_http_exception(error: HTTPException) -> GatewayError:
     if isinstance(error, NotFound):
         return EndpointNotFound(path=request.path, method=request.method)
     if isinstance(error, MethodNotAllowed):
-        return OurMethodNotAllowed(request.method, error.valid_methods or ())
+        return OurMethodNotAllowed(error.valid_methods or ())
     if isinstance(error, RequestEntityTooLarge):
         return BodyTooLarge(f"The body is larger than {request.max_content_length} bytes")
     if isinstance(error, UnsupportedMediaType):

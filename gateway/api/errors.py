@@ -17,13 +17,13 @@ class EndpointNotFound(NotFound):
 
 
 class MethodNotAllowed(InvalidInput):
-    """The endpoint does not know this method; `allowed` are those it knows."""
+    """The endpoint does not know the request's method; `allowed` are those it knows."""
 
     code = "METHOD_NOT_ALLOWED"
 
-    def __init__(self, method: str, allowed: Iterable[str]) -> None:
+    def __init__(self, allowed: Iterable[str]) -> None:
         self.allowed = tuple(sorted(allowed))
-        super().__init__(f"{method} is not allowed here; {', '.join(self.allowed)} are")
+        super().__init__(f"This method is not allowed here; {', '.join(self.allowed)} are")
 
 
 class BodyTooLarge(InvalidInput):

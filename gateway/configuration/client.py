@@ -47,7 +47,7 @@ class ConfigurationServiceClient:
             return self._get_platform_config(key)
         found = self._find_config(query)
         if found is None and self._transport.offers.is_offered(Endpoint.CONFIG):
-            raise ConfigNotFound(f"No configuration value is set for {key}")
+            raise ConfigNotFound(f"No configuration value is set for {key!r}")
         if found is None:
             platform = self._get_platform_config(key)
             found = self._find_config(query)
@@ -70,7 +70,7 @@ class ConfigurationServiceClient:
         """From the endpoint that the platform's own service has; it knows no layers."""
         answer = self._transport.call(Endpoint.PLATFORM_CONFIG, f"/api/config/{segment(key)}")
         if answer.status != HTTPStatus.OK:
-            raise ConfigNotFound(f"No configuration value is set for {key}")
+            raise ConfigNotFound(f"No configuration value is set for {key!r}")
         return _checked_config(object_of(answer).get("config"))
 
     def register_service(self, registration: dict[str, Any], *, timeout_seconds: float | None = None) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class ConfigurationServiceClient:
             raise NotOffered(f"The Configuration Service does not offer {Endpoint.DISCOVER}")
         answer = self._transport.call(Endpoint.DISCOVER, f"/api/v1/services/discover/{segment(name)}")
         if answer.status != HTTPStatus.OK:
-            raise ServiceNotFound(f"No healthy instance of {name} is registered")
+            raise ServiceNotFound(f"No healthy instance of {name!r} is registered")
         body = data_of(answer)
         read_service(body)
         return dict(body)

@@ -127,7 +127,7 @@ class Flows:
     def _fetch(self, flow_id: str) -> dict[str, Any]:
         document = self._registry.find(flow_id)
         if document is None:
-            raise FlowNotFound(f"No flow has the id {flow_id}")
+            raise FlowNotFound(f"No flow has the id {flow_id!r}")
         return document
 
     def _parse(self, flow_id: str, document: dict[str, Any]) -> FlowDefinition:

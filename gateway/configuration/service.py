@@ -101,10 +101,10 @@ class Services:
         try:
             known = self._reader.read(Kind.SERVICE, name, lambda: self._client.discover(name), fresh_seconds=fresh_seconds)
         except NotOffered as error:
-            raise ServiceNotFound(f"No instance of {name} is known: the Configuration Service offers no service discovery") from error
+            raise ServiceNotFound(f"No instance of {name!r} is known: the Configuration Service offers no service discovery") from error
         service = known.map(read_service)
         if not service.value.instances:
-            raise ServiceNotFound(f"No healthy instance of {name} is registered")
+            raise ServiceNotFound(f"No healthy instance of {name!r} is registered")
         return service
 
     def find_capable(self, capability: str) -> Service | None:
@@ -123,7 +123,7 @@ class Services:
             ServiceNotFound: it has none.
         """
         if not service.instances:
-            raise ServiceNotFound(f"No healthy instance of {service.name} is registered")
+            raise ServiceNotFound(f"No healthy instance of {service.name!r} is registered")
         spared = self._avoided.spared(service)
         return spared[next(self._turns[service.name]) % len(spared)]
 

@@ -14,6 +14,7 @@ from gateway.databases.errors import (
     DatabaseTimeout,
     DatabaseUnreachable,
     StatementConflict,
+    StatementRefused,
 )
 from gateway.errors import (
     Conflict,
@@ -64,6 +65,8 @@ CODE_KINDS = {
     "arangodb": CodeKind.ARANGO,
     "weaviate": CodeKind.GRPC,
 }
+# What these say repeats the client's own words: their class and our frames tell them apart, or clients could make patterns without end.
+CLIENTS_WORDS = (InvalidInput, NotFound, Conflict)
 Judgement = tuple[Verdict, float, str | None]  # verdict, confidence, vendor code
 
 
@@ -87,9 +90,7 @@ def classify(error: BaseException, *, source: str | None = None, target: str | N
         retryable=verdict.retryable,
         source=where,
         confidence=confidence,
-        fingerprint=fingerprint(
-            fault_type=verdict.type, source=where, vendor_code=code, frames=frames, template=kernel(template, _class_name(root))
-        ),
+        fingerprint=fingerprint(fault_type=verdict.type, source=where, vendor_code=code, frames=frames, template=_sameness(root, template)),
         error_class=_class_name(root),
         detail=known.detail if known else UNEXPECTED,
         template=template,
@@ -100,6 +101,10 @@ def classify(error: BaseException, *, source: str | None = None, target: str | N
         errors=known.errors if isinstance(known, InvalidInput) else (),
         origin=origin,
     )
+
+
+def _sameness(root: BaseException, template: str) -> str:
+    return _class_name(root) if isinstance(root, CLIENTS_WORDS) else kernel(template, _class_name(root))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -166,7 +171,7 @@ def _verdict_of_code(code: Code, source: str) -> Verdict | None:
 
 def _own_code(error: GatewayError) -> Code | None:
     value = getattr(error, "vendor_code", None)
-    if not value or not isinstance(error, DatabaseError):
+    if not value or not isinstance(error, DatabaseError) or isinstance(error, StatementRefused):  # its code is a word of the statement
         return None
     kind = CODE_KINDS.get(error.database, CodeKind.HTTP)
     return (CodeKind.HTTP if kind is CodeKind.GRPC and value.isdigit() else kind), value

@@ -2,6 +2,7 @@
 
 import io
 from datetime import datetime
+from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
@@ -236,3 +237,45 @@ def test_a_path_says_what_it_allows_without_a_page() -> None:
     assert set(response.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
     assert "Content-Type" not in response.headers
     assert client.options("/nowhere").status_code == 404
+
+
+STRANGE = ["nope", "a b", "it's", 'say "x', "x LINE 1: y", "{'message': 'm'}", "a while processing b", "é"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/{}"),
+        ("GET", "/api/v1/flows/{}"),
+        ("GET", "/api/v1/flows/{}/executions?limit={}"),
+        ("GET", "/api/v1/flows?type={}"),
+        ("GET", "/api/v1/executions/{}"),
+        ("GET", "/api/v1/recoveries/{}"),
+        ("GET", "/api/v1/errors/patterns/{}"),
+        ("GET", "/api/v1/topology/service/{}/impact"),
+        ("GET", "/api/v1/services/discover/{}"),
+        ("GET", "/api/v1/config/{}"),
+        ("GET", "/api/v1/flows?{}=%00"),
+        ("POST", "/api/v1/breakers/{}/reset"),
+        ("POST", "/api/v1/databases/{}/query"),
+    ],
+)
+def test_an_address_makes_no_new_fingerprint(method: str, path: str) -> None:
+    client = make_client()
+    answers = [client.open(path.replace("{}", quote(words, safe="")), method=method) for words in STRANGE]
+    fingerprints: dict[str, set[str]] = {}
+    for answer in answers:
+        if answer.status_code >= 400:
+            problem = answer.get_json()
+            fingerprints.setdefault(problem["code"], set()).add(problem["error"]["fingerprint"])
+    assert all(len(found) == 1 for found in fingerprints.values())
+
+
+def test_a_body_and_a_method_make_no_new_fingerprint() -> None:
+    client = make_client()
+    bodies = [client.post("/api/v1/flows/greeting/execute", json={words: 1}) for words in STRANGE]
+    twice = [client.post("/api/v1/flows", data=f'{{"{w}": 1, "{w}": 2}}', content_type="application/json") for w in ("a", "b c", "it's")]
+    methods = [client.open("/api/v1/flows", method=name) for name in ("PATCH", "DELETE", "BREW", "X-Y")]
+    for status, answers in ((400, bodies), (400, twice), (405, methods)):
+        assert {answer.status_code for answer in answers} == {status}
+        assert len({answer.get_json()["error"]["fingerprint"] for answer in answers}) == 1

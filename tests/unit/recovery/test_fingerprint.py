@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.databases.errors import DatabaseUnreachable
+from gateway.configuration.errors import ConfigNotFound, FlowNotFound, ServiceNotFound
+from gateway.databases.errors import DatabaseUnreachable, StatementInvalid, StatementRefused
+from gateway.errors import Conflict, GatewayError, InvalidInput, MalformedInput, NotFound
+from gateway.executions.errors import ExecutionNotFound
+from gateway.flows.errors import ExpressionInvalid, FlowInvalid
 from gateway.recovery.classify import classify
 from gateway.recovery.fingerprint import TEMPLATE_LIMIT, mask, own_frames
 
@@ -110,3 +114,24 @@ def test_ten_causes_with_random_values_make_ten_fingerprints() -> None:
     seen = [{classify(psycopg2.OperationalError(cause.format(**values()))).fingerprint for _ in range(50)} for cause in causes]
     assert [len(prints) for prints in seen] == [1] * len(causes)
     assert len(set().union(*seen)) == len(causes)
+
+
+CLIENTS_WORDS = ["nope", "a b", "it's", 'say "x', "x LINE 1: y", '{"message": "m"}', "12", "é" * 500, "", "a while processing b"]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(InvalidInput, MalformedInput, NotFound, Conflict),
+        *(FlowNotFound, ConfigNotFound, ServiceNotFound, ExecutionNotFound, FlowInvalid, ExpressionInvalid),
+    ],
+)
+def test_what_a_client_writes_makes_no_new_fingerprint(kind: type[GatewayError]) -> None:
+    assert len({classify(kind(f"There is no {words}, so {words!r}")).fingerprint for words in CLIENTS_WORDS}) == 1
+
+
+def test_the_words_of_a_statement_make_no_new_fingerprint() -> None:
+    refused = [StatementRefused("redis", f"No {words} here", vendor_code=words[:32]) for words in CLIENTS_WORDS]
+    missing = [StatementInvalid("redis", f"The parameter {words} is missing") for words in CLIENTS_WORDS]
+    assert len({classify(error).fingerprint for error in refused}) == 1
+    assert len({classify(error).fingerprint for error in missing}) == 1
