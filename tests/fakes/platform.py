@@ -45,9 +45,10 @@ class Platform:
             self.called.release()
             self.gate.wait(60)
             return 200, {"close": 12.5}
-        if parts[:3] == ["api", "v1", "services"] and parts[-1] == "prices":
-            instance = {"id": "p1", "host": "127.0.0.1", "port": self.port, "protocol": "http", "capabilities": [], "metadata": {}}
-            return 200, {"success": True, "data": {"name": "prices", "status": "healthy", "instances": [instance], **instance}}
+        if path == "/api/v1/services":
+            return 200, {"success": True, "data": [self._prices()]}
+        if path == "/api/v1/services/discover/prices":
+            return 200, {"success": True, "data": self._prices()}
         if method == "GET" and parts[:3] == ["api", "v1", "flows"] and parts[-1] in self.flows:
             return 200, {"success": True, "data": self.flows[parts[-1]]}
         if parts[-1] == "execute":
@@ -57,6 +58,10 @@ class Platform:
             self.reported.set()
             return 200, {"success": True, "data": {}}
         return 404, {"error": "Not Found", "message": "Endpoint not found"}
+
+    def _prices(self) -> dict[str, Any]:
+        instance = {"id": "p1", "host": "127.0.0.1", "port": self.port, "protocol": "http", "capabilities": [], "metadata": {}}
+        return {"name": "prices", "status": "healthy", "instances": [instance], **instance}
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         platform = self
