@@ -1,8 +1,9 @@
 """Last-known-good copies: a bounded memory in each process, and rows in PostgreSQL that outlive it and are shared.
 
 Reads look into memory first, and at rows only while the service cannot be asked. Writes go to memory at once and to PostgreSQL later,
-from a background loop (`upkeep.py`): a hung PostgreSQL delays none. What must not be written down (secrets) stays in memory. A copy whose content did not change is written
-again only after `REWRITE_SECONDS`: after a restart its age can look that much older than it is, never younger.
+from a background loop (`upkeep.py`): a hung PostgreSQL delays none. What must not be written down (secrets) stays in memory. A copy
+whose content did not change is written again only after `REWRITE_SECONDS`: after a restart its age can look that much older than it
+is, never younger.
 """
 
 import math
