@@ -45,10 +45,8 @@ class Platform:
             self.called.release()
             self.gate.wait(60)
             return 200, {"close": 12.5}
-        if path == "/api/v1/services":
-            return 200, {"success": True, "data": [self._prices()]}
-        if path == "/api/v1/services/discover/prices":
-            return 200, {"success": True, "data": self._prices()}
+        if path in ("/api/v1/services", "/api/v1/services/discover/prices"):
+            return 200, {"success": True, "data": [self._prices()] if path.endswith("services") else self._prices()}
         if method == "GET" and parts[:3] == ["api", "v1", "flows"] and parts[-1] in self.flows:
             return 200, {"success": True, "data": self.flows[parts[-1]]}
         if parts[-1] == "execute":
