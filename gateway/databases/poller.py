@@ -136,7 +136,10 @@ class Poller:
 
     def _look_in_thread(self, database: Database, timeout_seconds: float, looks: dict[DatabaseName, Look]) -> threading.Thread:
         def run() -> None:
-            looks[database.name] = look_at(database, timeout_seconds, self._clock, Look(self._clock.now(), None))
+            first = look_at(database, timeout_seconds, self._clock, Look(self._clock.now(), None))
+            looks[database.name] = first
+            if first.error is None:  # it loaded a driver and connected too: how fast the database answers tells the second one
+                looks[database.name] = look_at(database, timeout_seconds, self._clock, first)
 
         thread = threading.Thread(target=run, name=f"check-{database.name}", daemon=True)
         thread.start()

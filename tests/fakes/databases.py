@@ -1,14 +1,17 @@
 """A database that answers as a test says."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.databases.model import DatabaseName, Ping, PoolStats, ResultSet, Role
 
 
 class FakeDatabase:
-    """Pings raise `error` when it is set, and wait for `release` when `hangs`; queries return `result` and are kept in `queries`."""
+    """Pings raise `error` when it is set, wait for `release` when `hangs`, and call `before_ping` first.
+
+    Queries return `result` and are kept in `queries`.
+    """
 
     def __init__(self, name: DatabaseName, *, configured: bool = True) -> None:
         self.name = name
@@ -19,6 +22,7 @@ class FakeDatabase:
         self.hangs = False
         self.release = threading.Event()
         self.pings = 0
+        self.before_ping: Callable[[], object] = lambda: None
         self.result = ResultSet(("n",), ((1,),))
         self.queries: list[tuple[str, Mapping[str, Any], float, int]] = []
 
@@ -27,6 +31,7 @@ class FakeDatabase:
 
     def ping(self, timeout_seconds: float) -> Ping:
         self.pings += 1
+        self.before_ping()
         if self.hangs:
             self.release.wait(30)
         if self.error:

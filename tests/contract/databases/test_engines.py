@@ -153,7 +153,7 @@ def test_a_read_of_postgres_leaves_nothing_in_the_session(postgres_url: str) -> 
     with databases(DATABASE_URL=postgres_url, POSTGRES_POOL_SIZE="1") as made:
         made.postgres.query("SELECT 1", {}, timeout_seconds=1, max_rows=1)
         with made.postgres.transaction() as connection:
-            assert connection.exec_driver_sql("SHOW statement_timeout").scalar_one() == "5s"
+            assert connection.exec_driver_sql("SHOW statement_timeout").scalar_one() == "2s"
             assert connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "off"
             assert connection.exec_driver_sql("SELECT current_user = session_user").scalar_one() is True
 

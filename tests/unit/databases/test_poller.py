@@ -213,6 +213,13 @@ def test_a_child_polls_by_itself(six: dict[DatabaseName, FakeDatabase], clock: F
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+def test_checking_now_does_not_count_loading_the_driver_and_connecting(six: dict[DatabaseName, FakeDatabase], clock: FakeClock) -> None:
+    only = [six[WEAVIATE]]
+    six[WEAVIATE].before_ping = lambda: clock.advance(3 if six[WEAVIATE].pings == 1 else 0.01)
+    status = Poller(only, SETTINGS, clock).check_now(10)[WEAVIATE]
+    assert (status.status, round(status.latency_ms or 0)) == (Status.HEALTHY, 10)
+
+
 def test_checking_now_asks_all_at_once_and_names_the_one_that_hangs(six: dict[DatabaseName, FakeDatabase], clock: FakeClock) -> None:
     six[REDIS].hangs = True
     six[WEAVIATE].configured = False
