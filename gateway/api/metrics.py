@@ -61,3 +61,9 @@ def _snapshots() -> Iterable[Metric]:
         ("target", "state"),
         [((target, state), float(breaker.state == state)) for target, breaker in breakers.items() for state in BREAKER_STATES],
     )
+    yield gauges(
+        "gateway_retry_budget",
+        "Retries that the target's budget can pay for now, in the process that answers this scrape",
+        ("target",),
+        [((target,), balance) for target, balance in services().recovery.budgets().items()],
+    )

@@ -8,8 +8,9 @@ DATABASE = "database:"
 SERVICE = "service:"
 CONFIGURATION_SERVICE = "service:configuration-service"
 
-# Four seconds at the most: a database that answers again is in use within five, poller or not.
-DATABASE_POLICY = BreakerPolicy(open_seconds_cap=4.0)
+# Four seconds at the most: a database that answers again is in use within five, poller or not. Ten calls: one that hangs holds each
+# caller to its deadline, so five such calls are enough, however well it was before.
+DATABASE_POLICY = BreakerPolicy(window_calls=10, open_seconds_cap=4.0)
 # Services are slow by nature (a model that thinks, a report that is computed): only their own deadline calls them slow.
 SERVICE_POLICY = BreakerPolicy(slow_seconds=15.0, open_seconds_cap=15.0)
 # Everybody reads copies of it meanwhile, so little evidence is enough, and it is asked again soon.

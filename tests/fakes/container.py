@@ -25,6 +25,7 @@ from gateway.executions.model import ExecutionPage, ExecutionStatus, ExecutionVi
 from gateway.flows.parsing import parse_flow, to_document
 from gateway.flows.validation import Validation, validate
 from gateway.recovery.classify import classify
+from gateway.recovery.immediate import ImmediateRecovery
 from gateway.recovery.ledger.errors import RecoveryNotFound
 from gateway.recovery.ledger.model import Attempt, AttemptOutcome, RecoveryPage, RecoveryStatus, RecoveryView
 from gateway.recovery.model import Action, Decision, Fault, Strategy
@@ -361,6 +362,7 @@ class FakeContainer:
     queries: Any = None
     breaker_sharing: Any = None
     breaker_control: BreakerControl = field(init=False)
+    recovery: ImmediateRecovery = field(init=False)
     http: Any = None
     draining: bool = False
     started_at: float = 0.0
@@ -369,3 +371,4 @@ class FakeContainer:
     def __post_init__(self) -> None:
         self.cache = Cache([InProcessCache(self.clock)], self.clock)
         self.breaker_control = BreakerControl(self.breakers, lambda: [self.topology.service.name])
+        self.recovery = ImmediateRecovery(self.breakers, self.clock)

@@ -149,6 +149,7 @@ def test_the_front_page_stands_at_the_top() -> None:
 def test_metrics_tell_requests_by_route_and_databases_by_status() -> None:
     container = FakeContainer()
     container.poller.down = {"redis"}
+    container.recovery.run("database:postgres", lambda _: None, timeout_seconds=1, repeatable=True)
     client = make_client(container)
     client.get("/api/v1/flows/a")
     client.open("/api/v1/flows/b", method="SPY")
@@ -157,6 +158,7 @@ def test_metrics_tell_requests_by_route_and_databases_by_status() -> None:
     assert 'method="other"' in text
     assert 'gateway_database_status{database="redis",status="unhealthy"} 1.0' in text
     assert 'gateway_breaker_state{state="closed",target="database:postgres"} 1.0' in text
+    assert 'gateway_retry_budget{target="database:postgres"}' in text
     assert "gateway_requests_in_progress 1.0" in text
 
 
