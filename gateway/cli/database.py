@@ -29,6 +29,8 @@ def db_check(*, as_json: bool, watch: bool, strict: bool, timeout_seconds: float
 
     Exit code: 0 when no critical database is down (PostgreSQL is critical); 1 when one is, or with --strict when any configured one is.
     """
+    # Left open, each driver complains on its own about its connections when the process ends.
+    click.get_current_context().call_on_close(services().databases.close)
     while True:
         code = _check(as_json=as_json, strict=strict, timeout_seconds=timeout_seconds)
         if not watch:

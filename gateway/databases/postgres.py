@@ -3,6 +3,7 @@
 Source: https://www.postgresql.org/docs/current/libpq-connect.html (timeouts and keepalives).
 """
 
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -135,6 +136,7 @@ def build_engine(settings: PostgresSettings) -> Engine:
     if url is None:
         raise DatabaseDisabled("PostgreSQL is not configured; set DATABASE_URL")
     postgres_waiting.install()
+    logging.getLogger(f"{__name__}.{CountingPool.__name__}").setLevel(logging.WARNING)  # SQLAlchemy tells under this name that it closes
     timeout_ms = int(settings.statement_timeout_seconds * 1000)
     return create_engine(
         url,

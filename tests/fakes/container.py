@@ -87,6 +87,16 @@ class FakePoller:
 
 
 @dataclass
+class FakeDatabases:
+    """Counts how often all of them were closed."""
+
+    closed: int = 0
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@dataclass
 class FakeConfiguration:
     """Holds values by key; `error` is raised instead, when set."""
 
@@ -348,6 +358,7 @@ class FakeContainer:
     settings: Settings = field(default_factory=settings)
     clock: FakeClock = field(default_factory=FakeClock)
     poller: FakePoller = field(default_factory=FakePoller)
+    databases: FakeDatabases = field(default_factory=FakeDatabases)
     configuration: FakeConfiguration = field(default_factory=FakeConfiguration)
     services: FakeServices = field(default_factory=FakeServices)
     flows: FakeFlows = field(default_factory=FakeFlows)

@@ -71,6 +71,7 @@ def test_db_check_shows_all_six_and_passes_without_the_optional_ones() -> None:
     result = run(container, "db-check", "--timeout", "1.5")
     assert result.exit_code == 0
     assert container.poller.checked_with == 1.5
+    assert container.databases.closed == 1
     for word in ("postgres", "dragonflydb", "clickhouse", "weaviate", "arangodb", "redis", "disabled", "1.2 ms", "It cannot be reached"):
         assert word in result.output
 
