@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from gateway.analytics.faults import fault_event
 from gateway.api.edge_errors import from_http_exception
-from gateway.api.errors import BodyTooLarge, EndpointNotFound, MediaTypeUnsupported, MethodNotAllowed, RequestRefused
+from gateway.api.errors import BodyTooLarge, EndpointNotFound, MediaTypeUnsupported, MethodNotAllowed, NotReady, RequestRefused
 from gateway.api.models.common import FieldProblem, Problem, ProblemError, ProblemRecovery
 from gateway.api.requests import route
 from gateway.api.services import services
@@ -69,7 +69,7 @@ def problem_response(error: BaseException, extra: Mapping[str, Any] | None = Non
     situation = Situation(**_breaker(fault), recovery_flow=recoveries.has_flow(fault), learned=patterns.find_learned(fault))
     decision = decide(fault, situation, patterns.policy)
     wait_ms = decision.retry_after_ms or (UNKNOWN_WAIT_MS if status in SAYS_WHEN else None)
-    _record(fault)
+    _record(error, fault)
     problem = _problem(error, fault, status, _recovery(fault, decision, wait_ms, recoveries.intend(fault, decision)))
     body = {**problem.model_dump(mode="json", by_alias=True), **_members(error), **(extra or {})}
     return Response(json.dumps(body, sort_keys=False), status=status, mimetype=MEDIA_TYPE, headers=_headers(error, fault, wait_ms))
@@ -131,10 +131,11 @@ def _breaker(fault: Fault) -> dict[str, Any]:
     return {"breaker": breaker.state(), "breaker_seconds": breaker.remaining_open_seconds()} if breaker else {}
 
 
-def _record(fault: Fault) -> None:
+def _record(error: BaseException, fault: Fault) -> None:
     """For the request's log line, as a row of its own, and for its pattern."""
     g.fault_type = fault.type.value
-    services().patterns.observe(fault)
+    if not isinstance(error, NotReady):  # what a probe is told of the gateway itself; what broke is learned where it broke
+        services().patterns.observe(fault)
     services().analytics.record_fault(fault_event(fault, services().clock.now(), route=route(), tenant=current_tenant()))
 
 

@@ -21,7 +21,7 @@ from gateway.databases.postgres_errors import translated
 from gateway.databases.postgres_reading import IN_NO_CURSOR, read, readable_statement, refused_write
 from gateway.databases.process_local import ProcessLocal
 
-POOL_WAIT_SECONDS = 2.0
+POOL_WAIT_SECONDS = 1.0
 ASK_VERSION = "SELECT current_setting('server_version'), current_setting('transaction_read_only')"
 GRACE_SECONDS = 0.5  # the server's own limit comes first and keeps the connection; ours is for a server that is hung
 

@@ -48,6 +48,14 @@ def test_every_error_that_is_answered_is_observed_once() -> None:
     assert [fault.fingerprint for fault in container.patterns.observed] == [answered["error"]["fingerprint"]]
 
 
+@pytest.mark.parametrize("probe", ["/readyz", "/health"])
+def test_what_a_probe_is_told_teaches_nothing(probe: str) -> None:
+    container = FakeContainer()
+    container.poller.down.add("postgres")
+    assert make_client(container).get(probe).status_code == 503
+    assert container.patterns.observed == []
+
+
 def test_the_allow_list_bounds_what_is_done_about_an_error() -> None:
     container = FakeContainer()
     container.patterns.policy = RecoveryPolicy(allowed=frozenset({Action.NONE}))
