@@ -132,7 +132,7 @@ def test_the_callers_request_id_wins(http: HttpClient) -> None:
 def test_the_deadline_covers_the_whole_call(http: HttpClient, handler: Handler) -> None:
     with RawServer(handler) as server:
         error, elapsed = timed(lambda: http.request("GET", server.url, timeout_seconds=LIMIT_SECONDS))
-    assert elapsed < LIMIT_SECONDS + 0.5
+    assert elapsed < GENEROUS_SECONDS
     assert isinstance(error, (CallTimedOut, UpstreamInvalid))
     if isinstance(error, CallTimedOut):
         assert error.sent
@@ -152,7 +152,7 @@ def test_a_connection_that_is_never_accepted_ends_in_time(http: HttpClient) -> N
             sock.close()
     assert isinstance(error, CallTimedOut)
     assert not error.sent
-    assert elapsed < LIMIT_SECONDS + 0.5
+    assert elapsed < GENEROUS_SECONDS
 
 
 def test_no_time_at_all_is_a_timeout(http: HttpClient) -> None:
@@ -221,7 +221,7 @@ def test_a_hung_handshake_ends_in_time(http: HttpClient) -> None:
         error, elapsed = timed(lambda: http.request("GET", server.url.replace("http://", "https://"), timeout_seconds=LIMIT_SECONDS))
     assert isinstance(error, CallTimedOut)
     assert not error.sent
-    assert elapsed < LIMIT_SECONDS + 0.5
+    assert elapsed < GENEROUS_SECONDS
 
 
 def test_an_answer_of_just_the_allowed_size_is_accepted(http: HttpClient) -> None:
@@ -366,7 +366,7 @@ def test_more_callers_than_connections_wait_for_their_turn_and_no_longer_than_th
     http.close()
     assert isinstance(error, UpstreamUnreachable)
     assert not error.sent
-    assert elapsed < LIMIT_SECONDS + 0.5
+    assert elapsed < GENEROUS_SECONDS
 
 
 def test_a_forked_child_opens_connections_of_its_own(http: HttpClient) -> None:
