@@ -78,6 +78,10 @@ class Deployment:
         """One request over a connection of its own."""
         return ask(self.port, method, path, body)
 
+    def log(self) -> str:
+        """What the gateway's processes have logged so far."""
+        return (self.directory / "gateway.log").read_text()
+
     def workers(self) -> list[int]:
         """The pids of the gateway's worker processes."""
         children = Path(f"/proc/{self.gateway.pid}/task/{self.gateway.pid}/children").read_text()
