@@ -8,6 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from embedded.processes import spawn
+
 START_SECONDS = 30.0
 CONFIG = """<?xml version="1.0"?>
 <yandex>
@@ -70,14 +72,12 @@ class ClickHouseServer:
         config = CONFIG.format(native=self.native_port, http=self.http_port, directory=self._directory)
         (self._directory / "config.xml").write_text(config)
         (self._directory / "users.xml").write_text(users_file())
-        with (self._directory / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [command, f"--config-file={self._directory}/config.xml"],
-                stdout=log,
-                stderr=log,
-                cwd=self._directory,
-                start_new_session=True,
-            )
+        self._process = spawn(
+            [command, f"--config-file={self._directory}/config.xml"],
+            log=self._directory / "server.log",
+            directory=self._directory,
+            death_signal=signal.SIGKILL,  # a killed test run leaves no server behind
+        )
         self._wait()
 
     def stop(self) -> None:
