@@ -8,16 +8,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from config.databases import ArangoSettings
+from gateway.databases.driven import Driven
 from gateway.databases.errors import DatabaseDisabled
 from gateway.databases.guarding import Guard, unguarded
-from gateway.databases.model import DatabaseName, Ping, PoolStats, ResultSet, Role
+from gateway.databases.model import DatabaseName, Ping, ResultSet, Role
 from gateway.databases.process_local import ProcessLocal
 
 if TYPE_CHECKING:
     from gateway.databases.arango_driver import Driver
 
 
-class ArangoDB:
+class ArangoDB(Driven[ArangoSettings]):
     """One client of ArangoDB, built when first used and never shared across a fork."""
 
     name = DatabaseName.ARANGODB
@@ -59,15 +60,6 @@ class ArangoDB:
         """
         with self._guard(self.name), self._driver.get().database(timeout_seconds or self._settings.timeout_seconds) as database:
             yield database
-
-    def pool_stats(self) -> PoolStats:
-        driver = self._driver.find()
-        return driver.pool_stats() if driver else PoolStats(0, 0, self._settings.pool_size, 0)
-
-    def close(self) -> None:
-        driver = self._driver.take()
-        if driver:
-            driver.close()
 
     def _build_driver(self) -> "Driver":
         if self._settings.url is None:

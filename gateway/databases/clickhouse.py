@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from config.databases import ClickHouseSettings
 from gateway.databases.clickhouse_statement import read_only_statement
+from gateway.databases.driven import Driven
 from gateway.databases.errors import DatabaseDisabled
 from gateway.databases.guarding import Guard, unguarded
-from gateway.databases.model import DatabaseName, Ping, PoolStats, ResultSet, Role
+from gateway.databases.model import DatabaseName, Ping, ResultSet, Role
 from gateway.databases.process_local import ProcessLocal
 
 if TYPE_CHECKING:
     from gateway.databases.clickhouse_driver import Driver
 
 
-class ClickHouse:
+class ClickHouse(Driven[ClickHouseSettings]):
     """One pool of connections to ClickHouse, opened when first used and never shared across a fork."""
 
     name = DatabaseName.CLICKHOUSE
@@ -62,15 +63,6 @@ class ClickHouse:
         """
         with self._guard(self.name), self._driver.get().connection(timeout_seconds or self._settings.timeout_seconds) as client:
             yield client
-
-    def pool_stats(self) -> PoolStats:
-        driver = self._driver.find()
-        return driver.pool_stats() if driver else PoolStats(0, 0, self._settings.pool_size, 0)
-
-    def close(self) -> None:
-        driver = self._driver.take()
-        if driver:
-            driver.close()
 
     def _build_driver(self) -> "Driver":
         if self._settings.host is None:

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from config.databases import DragonflySettings, RedisSettings
+from gateway.databases.driven import Driven
 from gateway.databases.errors import DatabaseDisabled
 from gateway.databases.guarding import Guard, unguarded
 from gateway.databases.limits import MAX_ANSWER_BYTES
-from gateway.databases.model import DatabaseName, Ping, PoolStats, ResultSet, Role
+from gateway.databases.model import DatabaseName, Ping, ResultSet, Role
 from gateway.databases.process_local import ProcessLocal
 from gateway.databases.redis_commands import read_command
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from gateway.databases.redis_driver import Driver
 
 
-class RedisProtocol:
+class RedisProtocol(Driven[DragonflySettings | RedisSettings]):
     """One server that speaks the Redis protocol. A subclass says which of the six it is."""
 
     name: DatabaseName
@@ -72,15 +73,6 @@ class RedisProtocol:
         driver = self._driver.get()
         with driver.translated():
             yield driver.client
-
-    def pool_stats(self) -> PoolStats:
-        driver = self._driver.find()
-        return driver.pool_stats() if driver else PoolStats(0, 0, self._settings.pool_size, 0)
-
-    def close(self) -> None:
-        driver = self._driver.take()
-        if driver:
-            driver.close()
 
     def _build_driver(self) -> "Driver":
         url = self._settings.redis_url

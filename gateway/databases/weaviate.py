@@ -9,17 +9,18 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from config.databases import WeaviateSettings
+from gateway.databases.driven import Driven
 from gateway.databases.errors import DatabaseDisabled
 from gateway.databases.graphql_text import refuse_all_but_reading
 from gateway.databases.guarding import Guard, unguarded
-from gateway.databases.model import DatabaseName, Ping, PoolStats, ResultSet, Role
+from gateway.databases.model import DatabaseName, Ping, ResultSet, Role
 from gateway.databases.process_local import ProcessLocal
 
 if TYPE_CHECKING:
     from gateway.databases.weaviate_driver import Driver
 
 
-class Weaviate:
+class Weaviate(Driven[WeaviateSettings]):
     """One client of Weaviate ≥ 1.27, connected when first used and never shared across a fork."""
 
     name = DatabaseName.WEAVIATE
@@ -61,15 +62,6 @@ class Weaviate:
         """
         with self._guard(self.name), self._driver.get().client(timeout_seconds or self._settings.timeout_seconds) as client:
             yield client
-
-    def pool_stats(self) -> PoolStats:
-        driver = self._driver.find()
-        return driver.pool_stats() if driver else PoolStats(0, 0, self._settings.pool_size, 0)
-
-    def close(self) -> None:
-        driver = self._driver.take()
-        if driver:
-            driver.close()
 
     def _build_driver(self) -> "Driver":
         if self._settings.host is None:
