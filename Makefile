@@ -6,7 +6,7 @@ ARGS ?=
 COMPILE = .run/pip-tools/bin/pip-compile --quiet --allow-unsafe --generate-hashes --strip-extras --no-emit-find-links --no-emit-index-url $(PIP_COMPILE_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-real lint bench requirements clean environment-production environment-development environment-samples
+.PHONY: help run dev demo test test-integration test-coverage test-real lint bench requirements clean environment-production environment-development environment-samples
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -14,12 +14,21 @@ help: ## Show this list
 run: environment-production ## Start the gateway and all it needs on this machine; Ctrl-C stops it
 	@exec $(BIN)/python -m embedded.run
 
+dev: environment-production ## The same with debug logs; the two web servers load changed code by themselves (the worker needs a new start)
+	@LOG_LEVEL=$${LOG_LEVEL:-DEBUG} GUNICORN_CMD_ARGS="--reload $$GUNICORN_CMD_ARGS" exec $(BIN)/python -m embedded.run
+
 demo: environment-production environment-samples ## Beside a running `make run`: register a service and a flow over real data, run it, show its nodes
 	@if [ -f .run/environment ]; then . ./.run/environment; fi; exec $(BIN)/python -m samples.demo $(ARGS)
 
 test: environment-development ## Run all tests, on real servers wherever they can be had (ARGS="-k flows" picks some)
 	@sh embedded/install_clickhouse.sh
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+test-integration: ## Run the tests of rooms together, over real servers and processes
+	@$(MAKE) --no-print-directory test ARGS="tests/integration $(ARGS)"
+
+test-coverage: ## Run all tests and tell which lines and branches none of them reached (htmlcov/index.html)
+	@$(MAKE) --no-print-directory test ARGS="--cov --cov-report=term:skip-covered --cov-report=html $(ARGS)"
 
 test-real: environment-development ## Run the contract tests against the real servers whose variables are set
 	TEST_REAL=1 $(BIN)/python -m pytest tests/contract $(ARGS)

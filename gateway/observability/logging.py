@@ -7,9 +7,12 @@ import structlog
 
 from config.groups import ProcessSettings
 
+HOUSES = ("gateway", "tasks", "configservice", "config")  # our own packages
+
 
 def configure_logging(settings: ProcessSettings) -> None:
     """Send our events and the libraries' records through one pipeline to standard error."""
+    level = logging.getLevelNamesMapping()[settings.log_level]
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -18,7 +21,7 @@ def configure_logging(settings: ProcessSettings) -> None:
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.StackInfoRenderer(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[settings.log_level]),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
@@ -26,7 +29,9 @@ def configure_logging(settings: ProcessSettings) -> None:
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_renderers(settings)))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(settings.log_level)
+    root.setLevel(max(level, logging.INFO))  # what libraries say when debugged is about themselves, and may hold what they send
+    for house in HOUSES:
+        logging.getLogger(house).setLevel(level)
 
 
 def _renderers(settings: ProcessSettings) -> list[structlog.typing.Processor]:
