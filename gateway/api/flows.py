@@ -45,12 +45,13 @@ def index() -> Response:
     """Definitions by page, filtered by type, status and tag."""
     query = parse_query(FlowsQuery)
     known = services().flows.list_flows(_filters(query), query.page, query.limit)
+    found = known.value
     return fresh_answer(
         FlowPageShape,
-        list(known.value.documents),
+        list(found.documents),
         known,
         fresh_seconds=None,  # a flow that was just registered must be on the page
-        pagination=Pagination.model_validate(known.value.pagination),
+        pagination=Pagination.of(page=found.page, limit=found.limit, total=found.total),
     )
 
 

@@ -3,6 +3,7 @@
 Source: contracts/configuration-service.md.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
@@ -10,6 +11,7 @@ from gateway.configuration.model import ConfigValue, FlowPage, Instance, Service
 from gateway.errors import UpstreamInvalid
 
 MAX_PORT = 65535
+DIGITS = re.compile(r"[0-9]{1,18}")
 
 
 def read_config(body: Any) -> ConfigValue:
@@ -23,13 +25,13 @@ def read_config(body: Any) -> ConfigValue:
     return ConfigValue(
         key=body["key"],
         value=body["value"],
-        type=body.get("type"),
-        environment=body.get("environment"),
-        tenant_id=body.get("tenantId"),
-        user_id=body.get("userId"),
-        version=body.get("version"),
-        updated_at=body.get("updatedAt"),
-        id=body.get("id"),
+        type=_text(body.get("type")),
+        environment=_text(body.get("environment")),
+        tenant_id=_text(body.get("tenantId")),
+        user_id=_text(body.get("userId")),
+        version=_whole(body.get("version")),
+        updated_at=_text(body.get("updatedAt")),
+        id=_text(body.get("id")),
         is_secret=body.get("isSecret") is True,
     )
 
@@ -59,7 +61,7 @@ def read_service(body: Any) -> Service:
         name=body["name"],
         status=str(body.get("status", "healthy")),
         instances=tuple(_read_instance(item) for item in listed),
-        version=body.get("version"),
+        version=_text(body.get("version")),
     )
 
 
@@ -69,15 +71,15 @@ def _read_instance(body: Any) -> Instance:
     capabilities = body.get("capabilities")
     metadata = body.get("metadata")
     return Instance(
-        id=body.get("id"),
+        id=_text(body.get("id")),
         host=body["host"],
         port=body["port"],
-        protocol=body.get("protocol") or "http",
-        health_endpoint=body.get("healthEndpoint"),
+        protocol=_text(body.get("protocol")) or "http",
+        health_endpoint=_text(body.get("healthEndpoint")),
         capabilities=tuple(str(word) for word in capabilities) if isinstance(capabilities, list) else (),
         metadata=dict(metadata) if isinstance(metadata, Mapping) else {},
-        expires_at=body.get("expiresAt"),
-        status=body.get("status"),
+        expires_at=_text(body.get("expiresAt")),
+        status=_text(body.get("status")),
     )
 
 
@@ -89,13 +91,28 @@ def read_page(body: Any) -> FlowPage:
     """One page of flows, from the whole envelope.
 
     Raises:
-        UpstreamInvalid: `data` is no list of objects, or there is no `pagination`.
+        UpstreamInvalid: `data` is no list of objects, or `pagination` lacks page, limit or totalCount.
     """
     documents = body.get("data") if isinstance(body, Mapping) else None
     pagination = body.get("pagination") if isinstance(body, Mapping) else None
     if not isinstance(documents, list) or not all(isinstance(item, dict) for item in documents) or not isinstance(pagination, Mapping):
         _refuse("a page of flows")
-    return FlowPage(tuple(documents), dict(pagination))
+    page, limit, total = (_whole(pagination.get(name)) for name in ("page", "limit", "totalCount"))
+    if not page or not limit or total is None:
+        _refuse("a page of flows")
+    return FlowPage(tuple(documents), page, limit, total)
+
+
+def _text(value: Any) -> str | None:
+    """A text, or a number as one, as other services may write ids and versions; anything else counts as absent."""
+    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+
+
+def _whole(value: Any) -> int | None:
+    """A whole number >= 0, also when it is written as a text; anything else counts as absent."""
+    if isinstance(value, str):
+        return int(value) if DIGITS.fullmatch(value) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def _refuse(what: str) -> NoReturn:

@@ -17,7 +17,7 @@ def page_of(documents: Iterable[dict[str, Any]], filters: FlowFilters, page: int
     if filters.sort_by in SORTABLE:
         chosen.sort(key=lambda document: str(document.get(filters.sort_by or "", "")), reverse=(filters.sort_order or "").lower() == "desc")
     start = (page - 1) * limit
-    return FlowPage(tuple(chosen[start : start + limit]), _pagination(page, limit, len(chosen)))
+    return FlowPage(tuple(chosen[start : start + limit]), page, limit, len(chosen))
 
 
 def page_over(fetch: Callable[[str, int], FlowPage], page: int, limit: int) -> FlowPage:
@@ -30,27 +30,14 @@ def page_over(fetch: Callable[[str, int], FlowPage], page: int, limit: int) -> F
     documents: list[dict[str, Any]] = []
     for status in RUNNABLE:
         first = fetch(status, 1)
-        total = int(first.pagination["totalCount"])
-        low, high = max(start - before, 0), min(start + limit - before, total)
+        low, high = max(start - before, 0), min(start + limit - before, first.total)
         numbers = range(low // limit + 1, (high - 1) // limit + 2) if low < high else range(0)
         for number in numbers:
             shown = first if number == 1 else fetch(status, number)
             offset = (number - 1) * limit
             documents += shown.documents[max(low - offset, 0) : high - offset]
-        before += total
-    return FlowPage(tuple(documents), _pagination(page, limit, before))
-
-
-def _pagination(page: int, limit: int, total: int) -> dict[str, Any]:
-    total_pages = -(-total // limit)
-    return {
-        "page": page,
-        "limit": limit,
-        "totalCount": total,
-        "totalPages": total_pages,
-        "hasNext": page < total_pages,
-        "hasPrev": page > 1,
-    }
+        before += first.total
+    return FlowPage(tuple(documents), page, limit, before)
 
 
 def _passes(document: dict[str, Any], filters: FlowFilters) -> bool:

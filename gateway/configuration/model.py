@@ -114,10 +114,17 @@ class FlowFilters:
 
 @dataclass(frozen=True)
 class FlowPage:
-    """One page of flow documents. `pagination`: {page, limit, totalCount, totalPages, hasNext, hasPrev}, camelCase as on the wire."""
+    """One page of flow documents: number `page` (1 is the first) of `total` flows, `limit` on each."""
 
     documents: tuple[dict[str, Any], ...]
-    pagination: Mapping[str, Any]
+    page: int
+    limit: int
+    total: int
+
+    @property
+    def has_next(self) -> bool:
+        """Whether a page follows."""
+        return self.page * self.limit < self.total
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class RegistryCatalogue:
         for page in range(1, MAX_PAGES + 1):
             answer = self._flows.list_flows(FlowFilters(), page, PAGE_FLOWS).value
             documents += answer.documents
-            if not answer.pagination.get("hasNext"):
+            if not answer.has_next:
                 break
         return documents
 

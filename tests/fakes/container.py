@@ -152,8 +152,8 @@ class FakeFlows:
 
     def list_flows(self, filters: FlowFilters, page: int, limit: int) -> Known[FlowPage]:
         self.asked.append((filters, page, limit))
-        pagination = {"page": page, "limit": limit, "totalCount": len(self.documents), "totalPages": 1, "hasNext": False, "hasPrev": False}
-        return Known(FlowPage(tuple(self.documents.values()), pagination), 0.0, stale=False, source=Source.SERVICE)
+        found = FlowPage(tuple(self.documents.values()), page, limit, len(self.documents))
+        return Known(found, 0.0, stale=False, source=Source.SERVICE)
 
     def validate(self, flow_id: str) -> Validation:
         return validate(parse_flow(self.get_document(flow_id).value))

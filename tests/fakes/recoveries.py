@@ -102,7 +102,7 @@ class FakeRegistry:
         found = [each for each in self.documents if each.get("status", "active") == filters.status]
         kept = tuple(found[(page - 1) * limit : page * limit])
         source = Source.LAST_KNOWN_GOOD if self.stale else Source.SERVICE
-        return Known(FlowPage(kept, {"hasNext": len(found) > page * limit}), 0.0, stale=self.stale, source=source)
+        return Known(FlowPage(kept, page, limit, len(found)), 0.0, stale=self.stale, source=source)
 
     def get_flow(self, flow_id: str) -> Known[Any]:
         document = next(each for each in self.documents if each["id"] == flow_id)

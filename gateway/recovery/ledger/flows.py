@@ -76,7 +76,7 @@ class FlowRefresher:
             if known.stale:
                 raise Unavailable("The Flow Registry cannot be asked now")
             found += [flow for document in known.value.documents for flow in flows_of(document)]
-            if not known.value.pagination.get("hasNext"):
+            if not known.value.has_next:
                 break
         return found
 

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.api.models.configuration import ConfigShape, ServiceShape
 from gateway.configuration.decoding import read_config, read_page, read_service, read_services
+from gateway.configuration.model import Known, Source
 from gateway.errors import UpstreamInvalid
 
 JSON = st.recursive(
@@ -45,6 +47,36 @@ def test_a_config_value_keeps_its_layer() -> None:
 def test_a_config_value_needs_key_and_value(body: Any) -> None:
     with pytest.raises(UpstreamInvalid):
         read_config(body)
+
+
+@pytest.mark.parametrize("odd", ["1.0.0", 7, 1.5, True, [], {}, -1])
+def test_what_stands_beside_the_value_never_breaks_the_answer(odd: Any) -> None:
+    names = ("type", "environment", "tenantId", "userId", "version", "updatedAt", "id")
+    value = read_config({"key": "k", "value": 1} | dict.fromkeys(names, odd))
+    assert ConfigShape.of(Known(value, 0.0, stale=False, source=Source.SERVICE)).value == 1
+    instance = {"host": "h", "port": 1} | dict.fromkeys(("id", "protocol", "healthEndpoint", "expiresAt", "status"), odd)
+    assert ServiceShape.model_validate(read_service({"name": "a", "version": odd, "instances": [instance]})).instances[0].host == "h"
+
+
+def test_ids_and_versions_may_be_numbers() -> None:
+    service = read_service({"name": "a", "version": 2, "instances": [{"id": 7, "host": "h", "port": 1}]})
+    assert (service.version, service.instances[0].id) == ("2", "7")
+    assert (
+        read_config({"key": "k", "value": 1, "version": "3"}).version,
+        read_config({"key": "k", "value": 1, "version": "x"}).version,
+    ) == (3, None)
+
+
+def test_a_page_tells_where_it_stands() -> None:
+    page = read_page({"data": [{"id": "a"}], "pagination": {"page": 1, "limit": 1, "totalCount": "2"}})
+    assert (page.documents, page.total, page.has_next) == (({"id": "a"},), 2, True)
+
+
+@pytest.mark.parametrize("missing", ["page", "limit", "totalCount"])
+@pytest.mark.parametrize("odd", [None, "many", -1, [], True])
+def test_a_page_that_does_not_tell_where_it_stands_is_refused(missing: str, odd: Any) -> None:
+    with pytest.raises(UpstreamInvalid):
+        read_page({"data": [], "pagination": {"page": 1, "limit": 10, "totalCount": 0} | {missing: odd}})
 
 
 @pytest.mark.parametrize("port", [None, 0, 65536, "80", True, 1.5])

@@ -37,13 +37,12 @@ def test_pages() -> None:
     every = FlowFilters(include_archived=True)
     assert ids(every, page=2, limit=2) == ["c", "d"]
     assert ids(every, page=4, limit=2) == []
-    expected = {"page": 2, "limit": 2, "totalCount": 5, "totalPages": 3, "hasNext": True, "hasPrev": True}
-    assert page_of(FLOWS, every, 2, 2).pagination == expected
+    second = page_of(FLOWS, every, 2, 2)
+    assert (second.page, second.limit, second.total, second.has_next) == (2, 2, 5, True)
 
 
 def test_nothing_known_is_an_empty_page() -> None:
-    expected = {"page": 1, "limit": 20, "totalCount": 0, "totalPages": 0, "hasNext": False, "hasPrev": False}
-    assert page_of([], FlowFilters(), 1, 20).pagination == expected
+    assert page_of([], FlowFilters(), 1, 20) == FlowPage((), page=1, limit=20, total=0)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 20])
@@ -60,5 +59,5 @@ def test_the_lists_of_several_statuses_stand_one_behind_the_other(limit: int, ac
 
     pages = [page_over(fetch, number, limit) for number in range(1, 20)]
     assert [document for page in pages for document in page.documents] == flows[: 19 * limit]
-    assert {page.pagination["totalCount"] for page in pages} == {len(flows)}
-    assert all(page.pagination["hasNext"] == (number * limit < len(flows)) for number, page in enumerate(pages, start=1))
+    assert {page.total for page in pages} == {len(flows)}
+    assert all(page.has_next == (number * limit < len(flows)) for number, page in enumerate(pages, start=1))

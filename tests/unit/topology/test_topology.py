@@ -229,7 +229,7 @@ class PagedRegistry:
     def list_flows(self, filters: FlowFilters, page: int, limit: int) -> Known[FlowPage]:
         assert filters == FlowFilters(), "without a status the list holds all that runs"
         listed: list[tuple[dict[str, Any], ...]] = [({"id": "a", "nodes": []},), ({"id": "b", "nodes": []}, {"id": "c"})]
-        page_of_flows = FlowPage(listed[page - 1], {"hasNext": page < len(listed)})
+        page_of_flows = FlowPage(listed[page - 1], page, 1, len(listed))
         return Known(page_of_flows, 0, False, Source.SERVICE)
 
     def get_document(self, flow_id: str) -> Known[dict[str, Any]]:
