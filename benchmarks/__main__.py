@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("patterns", "cache", "breakers", "chaos")
+NAMES = ("patterns", "cache", "breakers", "chaos", "broker")
 
 
 def main(wanted: list[str]) -> int:

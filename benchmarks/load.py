@@ -10,20 +10,22 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Request:
-    """What one caller sends again and again. `name` groups the samples."""
+    """What one caller sends again and again. `name` groups the samples; `keep`: the bodies of the answers are wanted."""
 
     name: str
     method: str
     path: str
     body: str | None = None
+    keep: bool = False
 
 
 @dataclass
 class Samples:
-    """Latencies in ms in the order of the answers, and how often each status came; 0 is a connection that broke."""
+    """Latencies in ms in the order of the answers, and how often each status came; 0 is a connection that broke. `kept` bodies."""
 
     ms: list[float] = field(default_factory=list)
     statuses: Counter[int] = field(default_factory=Counter)
+    kept: list[bytes] = field(default_factory=list)
 
     def quantile(self, share: float) -> float:
         """In ms; 0 without samples."""
@@ -50,10 +52,11 @@ class Caller(threading.Thread):
         while not self._enough.wait(max(0.0, due - time.perf_counter())):
             request = self._requests[number % len(self._requests)]
             began = time.perf_counter()
-            status = _send(connection, request)
+            status, body = _send(connection, request)
             samples = self.samples[request.name]
             samples.ms.append((time.perf_counter() - began) * 1000)
             samples.statuses[status] += 1
+            samples.kept += [body] * request.keep
             due, number = max(due + self._pause, time.perf_counter()), number + 1
         connection.close()
 
@@ -63,16 +66,16 @@ class Caller(threading.Thread):
         self.join(60)
 
 
-def _send(connection: http.client.HTTPConnection, request: Request) -> int:
+def _send(connection: http.client.HTTPConnection, request: Request) -> tuple[int, bytes]:
     headers = {"Content-Type": "application/json"} if request.body is not None else {}
     try:
         connection.request(request.method, request.path, request.body, headers)
         answer = connection.getresponse()
-        answer.read()
+        body = answer.read()
     except (OSError, http.client.HTTPException):
         connection.close()
-        return 0
-    return answer.status
+        return 0, b""
+    return answer.status, body
 
 
 def run_for(seconds: float, callers: Sequence[Caller]) -> Mapping[str, Samples]:
@@ -97,4 +100,5 @@ def together(*parts: Samples) -> Samples:
     for part in parts:
         whole.ms += part.ms
         whole.statuses += part.statuses
+        whole.kept += part.kept
     return whole

@@ -32,6 +32,7 @@ class Relay:
         self._loop: BackgroundLoop | None = None
         self._pid = 0
         self._failures = 0
+        self._lost: GatewayError | None = None
         self._not_before = 0.0
 
     def start(self) -> None:
@@ -64,9 +65,8 @@ class Relay:
             drained = self.drain()
         except GatewayError as error:  # the broker, PostgreSQL, or none is configured
             return self._back_off(error)
-        if self._failures:
-            log.info("outbox_relay_recovered", failures=self._failures)
-            self._failures = 0
+        if drained.sent or not isinstance(self._lost, BrokerUnreachable):  # a round that sent nothing says nothing of the broker
+            self._recover()
         return self._pause(drained)
 
     def drain(self) -> Drained:
@@ -106,9 +106,15 @@ class Relay:
                 sent.append(message.id)
         return sent, unroutable, None
 
+    def _recover(self) -> None:
+        if self._failures:
+            log.info("outbox_relay_recovered", failures=self._failures)
+        self._failures, self._lost = 0, None
+
     def _back_off(self, error: GatewayError) -> float:
         if self._failures == 0:
             log.warning("outbox_relay_failed", code=error.code, reason=error.detail)
+        self._lost = error
         seconds = BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)]
         self._failures += 1
         self._not_before = self._clock.monotonic() + seconds

@@ -119,11 +119,11 @@ def ask(port: int, method: str, path: str, body: str | None = None) -> Answer:
 
 @contextmanager
 def running_deployment(
-    directory: Path, postgres: EmbeddedPostgres, *, only: Collection[str] | None = None, **variables: str
+    directory: Path, postgres: EmbeddedPostgres, *, only: Collection[str] | None = None, direct: Collection[str] = (), **variables: str
 ) -> Iterator[Deployment]:
     """Everything up and seen healthy. `postgres` runs and its database `gateway` is migrated: the deployment's own is cloned from it.
 
-    `only` these databases, else all six; `variables` are further settings of the gateway.
+    `only` these databases, else all six; `direct`: those asked past their proxies; `variables` are further settings of the gateway.
     """
     with ExitStack() as stack:
         database = f"chaos_{os.getpid()}_{next(_numbers)}"
@@ -138,7 +138,7 @@ def running_deployment(
         _furnish(registry_port)
         environment = {
             **inherited,
-            **{name: value for engine in engines.values() for name, value in engine.environment.items()},
+            **{name: value for engine in engines.values() for name, value in _way_to(engine, direct).items()},
             "PORT": str(_port(directory, "web")),
             "FLOW_REGISTRY_URL": f"http://127.0.0.1:{registry_port}",
             "SPOOL_DIRECTORY": str(directory / "spool"),
@@ -172,6 +172,10 @@ def _wait_or_fail(directory: Path, name: str, process: Popen[bytes], is_true: Ca
     wait_until(lambda: process.poll() is not None or is_true(), timeout_seconds=seconds)
     if process.poll() is not None or not is_true():
         raise AssertionError(f"{name} did not get there:\n{(directory / f'{name}.log').read_text()[-4000:]}")
+
+
+def _way_to(engine: Engine, direct: Collection[str]) -> dict[str, str]:
+    return engine.direct if engine.name in direct else engine.environment
 
 
 def _port(directory: Path, name: str) -> int:

@@ -114,6 +114,24 @@ def test_a_broker_that_is_down_is_asked_seldom_and_logged_when_that_changes(
     assert len(sender.sent) == 1
 
 
+def test_a_round_that_sends_nothing_does_not_call_the_broker_recovered(
+    outbox_postgres: Postgres, outbox: Outbox, relay: Relay, sender: FakeSender, clock: FakeClock
+) -> None:
+    outbox.ring(TaskName.REPORT, execution_id="e1")
+    sender.room_for = 0
+    with structlog.testing.capture_logs() as logs:
+        relay.step()
+        with outbox_postgres.transaction() as connection:
+            OutboxStore(connection, clock).claim_due(BATCH)  # another relay holds it
+            clock.advance(max(BACKOFF_SECONDS))
+            relay.step()
+        relay.step()
+        sender.room_for = None
+        clock.advance(max(BACKOFF_SECONDS))
+        relay.step()
+    assert [each["event"] for each in logs] == ["outbox_relay_failed", "outbox_relay_recovered"]
+
+
 def test_two_relays_share_the_work(outbox_postgres: Postgres, outbox: Outbox, relay: Relay, sender: FakeSender, clock: FakeClock) -> None:
     with outbox.transaction() as work:
         work.outbox.ring_each(TaskName.REPORT, [{"execution_id": str(number)} for number in range(BATCH + 20)])
