@@ -75,10 +75,13 @@ class Copies:
 
     def find(self, kind: Kind, key: str) -> Copy | None:
         """This process's copy, or else the row, which then is this process's too."""
-        copy = self._memory.find(kind, key) or self.find_row(kind, key)
-        if copy:
-            self._memory.put(copy)
-        return copy
+        own = self._memory.find(kind, key)
+        if own:
+            return own
+        row = self.find_row(kind, key)
+        if row:
+            self._memory.put(row)
+        return row
 
     def find_newest(self, kind: Kind, key: str) -> Copy | None:
         """The newer one of this process's copy and the row, which then is this process's too.
@@ -95,7 +98,7 @@ class Copies:
         return row
 
     def find_row(self, kind: Kind, key: str) -> Copy | None:
-        """The row. PostgreSQL being down counts as none, and is not asked again for a while."""
+        """The row. PostgreSQL being down counts as none."""
         rows = self._read(lambda store: [store.find(kind, key)])
         return self._from_row(rows[0]) if rows and rows[0] else None
 
@@ -207,8 +210,11 @@ class Copies:
 
 
 def _refuses_content(error: StatementInvalid) -> bool:
-    """Whether it is about what the copy holds (jsonb takes no U+0000: SQLSTATE class 22), not about the statement or the table."""
-    return (error.vendor_code or "").startswith("22")
+    """Whether it is about this copy, not about the statement or the table.
+
+    By SQLSTATE class: jsonb takes no U+0000 (22), and an index no key of more than about 2,700 bytes (54).
+    """
+    return (error.vendor_code or "").startswith(("22", "54"))
 
 
 def _row(copy: Copy) -> CopyRow:

@@ -71,7 +71,7 @@ class ConfigurationHealth:
         self._loop.stop()
 
     def snapshot(self) -> dict[str, Any]:
-        """The finding as JSON: {status, url (scheme and host only), latencyMs, lastOkAt, version, registered, notOffered, flows, error}."""
+        """The finding as JSON; of the service's address only scheme and host."""
         with self._lock:
             probe = self._probe
         return {

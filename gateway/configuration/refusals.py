@@ -6,6 +6,7 @@
 from typing import Any
 
 from gateway.errors import FieldError, UpstreamInvalid
+from gateway.flows.limits import pointer_to
 from gateway.outbound.answer import Answer
 
 MAX_ERRORS = 100
@@ -39,10 +40,5 @@ def _body(answer: Answer) -> dict[str, Any]:
 
 def _field_error(item: dict[str, Any]) -> FieldError:
     path = item.get("path")
-    pointer = "".join(f"/{_escape(str(part))}" for part in path) if isinstance(path, list) else str(item.get("pointer", ""))
+    pointer = pointer_to(*path) if isinstance(path, list) else str(item.get("pointer", ""))
     return FieldError(pointer, str(item.get("detail") or item.get("message") or "")[:MAX_TEXT])
-
-
-def _escape(part: str) -> str:
-    """RFC 6901 §3."""
-    return part.replace("~", "~0").replace("/", "~1")

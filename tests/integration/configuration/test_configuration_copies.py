@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from random import Random
 
 import pytest
 from sqlalchemy import text
@@ -175,6 +176,19 @@ def test_what_postgresql_cannot_hold_delays_nothing_else(room: Room, platform: P
         room.configuration.get_value(key)
     room.upkeep.step()
     assert count_rows(room) == 2
+    assert room.copies.flush() == 0
+
+
+def test_a_key_too_long_for_an_index_delays_nothing_else(room: Room, platform: PlatformConfigurationService) -> None:
+    draw = Random(1)
+    key, environment, tenant_id, user_id = (
+        "".join(chr(draw.randrange(0x20000, 0x32000)) for _ in range(length)) for length in (255, 100, 100, 100)
+    )
+    platform.config[key] = 1
+    room.configuration.get_value(key, environment=environment, tenant_id=tenant_id, user_id=user_id)
+    room.configuration.get_value("k")
+    room.upkeep.step()
+    assert count_rows(room) == 1
     assert room.copies.flush() == 0
 
 
