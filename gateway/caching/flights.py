@@ -1,59 +1,52 @@
-"""One load at a time for each key in a process: the others wait for its result."""
+"""Concurrent calls for the same thing become one: who comes first makes it, the others wait for its outcome."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from typing import Generic, TypeVar
 
+from gateway.clock import Clock
+
+K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 
-class _Flight(Generic[T]):
-    def __init__(self) -> None:
-        self.done = threading.Event()
-        self.value: T | None = None
-        self.error: BaseException | None = None
+class Flights(Generic[K, T]):
+    """The calls under way in this process, by key. Safe for threads."""
 
-
-class Flights(Generic[T]):
-    """Who comes first loads; who comes while that goes on gets the same value or the same error."""
-
-    def __init__(self) -> None:
+    def __init__(self, wait_seconds: float, clock: Clock) -> None:
+        """`wait_seconds`: how long the others wait, counted from the first one's start; the call itself has its own limit."""
+        self._wait_seconds = wait_seconds
+        self._clock = clock
         self._lock = threading.Lock()
-        self._under_way: dict[str, _Flight[T]] = {}
+        self._under_way: dict[K, tuple[Future[T], float]] = {}
 
-    def is_under_way(self, key: str) -> bool:
-        """Whether somebody is loading this key."""
+    def is_under_way(self, key: K) -> bool:
+        """Whether somebody makes this call now."""
         return key in self._under_way
 
-    def run(self, key: str, load: Callable[[], T], wait_seconds: float) -> T:
-        """The loaded value.
+    def run(self, key: K, call: Callable[[], T]) -> T:
+        """The outcome of `call`, made by whoever came first.
 
         Raises:
-            TimeoutError: the one who loads took longer than `wait_seconds`. Or whatever `load` raised.
+            TimeoutError: the first one takes too long. Or whatever `call` raises.
         """
         with self._lock:
-            flight = self._under_way.get(key)
-            mine = flight is None
-            if flight is None:
-                flight = self._under_way[key] = _Flight()
-        return self._lead(key, flight, load) if mine else _follow(flight, wait_seconds)
+            flying = self._under_way.get(key)
+            if flying is None:
+                mine: Future[T] = Future()
+                self._under_way[key] = mine, self._clock.monotonic()
+        if flying is None:
+            return self._lead(key, mine, call)
+        future, started = flying
+        return future.result(max(0.0, self._wait_seconds - (self._clock.monotonic() - started)))
 
-    def _lead(self, key: str, flight: _Flight[T], load: Callable[[], T]) -> T:
+    def _lead(self, key: K, mine: "Future[T]", call: Callable[[], T]) -> T:
         try:
-            flight.value = load()
-            return flight.value
-        except BaseException as error:
-            flight.error = error
-            raise
+            mine.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - handed to everybody who waits, and raised again here by result()
+            mine.set_exception(error)
         finally:
             with self._lock:
                 del self._under_way[key]
-            flight.done.set()
-
-
-def _follow(flight: _Flight[T], wait_seconds: float) -> T:
-    if not flight.done.wait(wait_seconds):
-        raise TimeoutError
-    if flight.error is not None:
-        raise flight.error
-    return flight.value  # type: ignore[return-value]  # set by the leader; T itself may be None
+        return mine.result()

@@ -54,7 +54,7 @@ class Cache:
         self._backends = tuple(backends)
         # Both hold locks, which a fork would copy as they are held at that moment.
         self._own_links = ProcessLocal(lambda: [Link(backend, clock) for backend in backends])
-        self._own_flights: ProcessLocal[Flights[Cached]] = ProcessLocal(Flights)
+        self._own_flights: ProcessLocal[Flights[str, Cached]] = ProcessLocal(lambda: Flights(LOAD_WAIT_SECONDS, clock))
 
     @property
     def _links(self) -> list[Link]:
@@ -121,7 +121,7 @@ class Cache:
         if known and (not known.stale or self._own_flights.get().is_under_way(key)):
             return known
         try:
-            return self._own_flights.get().run(key, lambda: self._load(key, load, ttl_seconds, stale_seconds), LOAD_WAIT_SECONDS)
+            return self._own_flights.get().run(key, lambda: self._load(key, load, ttl_seconds, stale_seconds))
         except NotFound:
             self.delete(key)
             raise

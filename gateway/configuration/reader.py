@@ -1,14 +1,12 @@
 """Reading through copies: this process's, then the one that all processes share, then the service, asked by one caller for all; or, while
 it cannot be asked, the last known good one."""
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any
 
 import structlog
 
+from gateway.caching.flights import Flights
 from gateway.clock import Clock
 from gateway.configuration.copies import Copies
 from gateway.configuration.errors import ConfigurationUnavailable, NotOffered
@@ -24,46 +22,6 @@ Fetch = Callable[[], Any]
 Found = tuple[Copy, Source]
 
 
-class Flights:
-    """Concurrent calls for the same thing become one: the first caller makes it, the others wait for its outcome."""
-
-    def __init__(self, wait_seconds: float, clock: Clock) -> None:
-        """`wait_seconds`: how long callers wait, counted from the first one's start; the call itself has its own limit."""
-        self._wait_seconds = wait_seconds
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._flying: dict[Place, tuple[Future[Found], float]] = {}
-
-    def run(self, place: Place, call: Callable[[], Found]) -> Found:
-        """The outcome of `call`, made by whoever came first.
-
-        Raises:
-            ConfigurationUnavailable: the first caller took too long; and whatever `call` raises.
-        """
-        with self._lock:
-            flying = self._flying.get(place)
-            if flying is None:
-                mine: Future[Found] = Future()
-                self._flying[place] = mine, self._clock.monotonic()
-        if flying is None:
-            return self._fly(place, mine, call)
-        future, started = flying
-        try:
-            return future.result(max(0.0, self._wait_seconds - (self._clock.monotonic() - started)))
-        except FutureTimeout:
-            raise ConfigurationUnavailable("The Configuration Service did not answer in time", retry_after_seconds=1) from None
-
-    def _fly(self, place: Place, mine: "Future[Found]", call: Callable[[], Found]) -> Found:
-        try:
-            mine.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - handed to every waiting caller, and raised again here by result()
-            mine.set_exception(error)
-        finally:
-            with self._lock:
-                del self._flying[place]
-        return mine.result()
-
-
 class Reader:
     """Reads things of the Configuration Service through their copies."""
 
@@ -74,7 +32,7 @@ class Reader:
         """
         self._copies = copies
         self._shared = shared
-        self._flights = Flights(wait_seconds, clock)
+        self._flights: Flights[Place, Found] = Flights(wait_seconds, clock)
 
     def read(
         self, kind: Kind, key: str, fetch: Fetch, *, fresh_seconds: float, lasting: Callable[[Any], bool] = lambda _: True
@@ -93,7 +51,7 @@ class Reader:
         if copy and self._copies.age_seconds(copy) < fresh_seconds:
             return self.known(copy, Source.MEMORY)
         try:
-            return self.known(*self._flights.run((kind, key), lambda: self._renew(kind, key, fetch, fresh_seconds, lasting)))
+            return self.known(*self._together((kind, key), lambda: self._renew(kind, key, fetch, fresh_seconds, lasting)))
         except NotOffered:
             raise
         except ConfigurationUnavailable:
@@ -111,6 +69,12 @@ class Reader:
         """Keep what the service just said to a change; it ends the matter of a flow whose upload was hindered."""
         copy = self._copies.remember(kind, key, body, overrule=True)
         self._share(copy, lasting=True)
+
+    def _together(self, place: Place, renew: Callable[[], Found]) -> Found:
+        try:
+            return self._flights.run(place, renew)
+        except TimeoutError:
+            raise ConfigurationUnavailable("The Configuration Service did not answer in time", retry_after_seconds=1) from None
 
     def _renew(self, kind: Kind, key: str, fetch: Fetch, fresh_seconds: float, lasting: Callable[[Any], bool]) -> Found:
         copy = self._take_shared(kind, key)

@@ -1,0 +1,1 @@
+"""The flow definition language: model, parsing, validation, expressions. Pure: no I/O."""

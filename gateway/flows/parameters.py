@@ -80,17 +80,11 @@ ARTICLES = {"string": "a text", "number": "a number", "boolean": "true or false"
 
 
 def _minimum(value: Any, limit: Any) -> str | None:
-    size = _size(value)
-    return f"must be at least {limit}" if size is not None and _is_number(limit) and size < limit else None
+    return f"must be at least {limit}" if _is_number(value) and _is_number(limit) and value < limit else None
 
 
 def _maximum(value: Any, limit: Any) -> str | None:
-    size = _size(value)
-    return f"must be at most {limit}" if size is not None and _is_number(limit) and size > limit else None
-
-
-def _size(value: Any) -> float | None:
-    return value if _is_number(value) else None
+    return f"must be at most {limit}" if _is_number(value) and _is_number(limit) and value > limit else None
 
 
 def _shortest(value: Any, limit: Any) -> str | None:

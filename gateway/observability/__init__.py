@@ -1,0 +1,1 @@
+"""What a process tells about itself: request ids, logs, metrics."""

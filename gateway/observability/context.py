@@ -1,4 +1,4 @@
-"""What a request carries from the caller through logs, calls, tasks and nodes (issue: request ids)."""
+"""The request id: carried from the caller through logs, calls, tasks and nodes."""
 
 import re
 import uuid

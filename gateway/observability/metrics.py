@@ -14,6 +14,7 @@ __all__ = ["CONTENT_TYPE_LATEST", "RequestMetrics", "gauges", "render"]
 
 SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 LABELS = ("method", "route", "status")
+KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class RequestMetrics:
@@ -42,9 +43,6 @@ class RequestMetrics:
         labels = (method if method in KNOWN_METHODS else "other", route, str(status))
         self._total.labels(*labels).inc()
         self._seconds.labels(*labels).observe(seconds)
-
-
-KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 class _Ready:

@@ -1,0 +1,1 @@
+"""The ServiceGraph role: who depends on whom, and what breaks when something breaks."""
