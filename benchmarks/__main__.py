@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("patterns", "cache", "breakers", "chaos", "broker")
+NAMES = ("patterns", "cache", "breakers", "chaos", "broker", "failing")
 
 
 def main(wanted: list[str]) -> int:

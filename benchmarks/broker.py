@@ -41,7 +41,9 @@ def main() -> None:
         try:
             variables = {"WEB_CONCURRENCY": "2", "DRAGONFLY_URL": broker.url, "LOG_FORMAT": "json"}
             with (
-                running_deployment(directory / "deployment", postgres, only=("postgres", *DOWN), direct={"postgres"}, **variables) as deployment,
+                running_deployment(
+                    directory / "deployment", postgres, only=("postgres", *DOWN), direct={"postgres"}, **variables
+                ) as deployment,
                 celery_beat(deployment.environment, directory),
                 celery_worker(deployment.environment, directory),
             ):
