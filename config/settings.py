@@ -27,9 +27,10 @@ from config.groups import (
 from config.recovery import RecoverySettings
 from config.variables import Group, SettingsError
 
-__all__ = ["Settings", "SettingsError"]
+__all__ = ["Settings", "SettingsError", "local_url"]
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing is bound: what reaches a server that binds all of them
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,12 @@ class Settings:
         """SQLAlchemy URL of the Configuration Service's own PostgreSQL."""
         own = self.config_service.database_url
         return PostgresSettings.read({"DATABASE_URL": own.get_secret_value()}).sqlalchemy_url if own else self.postgres.sqlalchemy_url
+
+
+def local_url(host: str, port: int) -> str:
+    """Where a server that binds `host` is reached on its own machine."""
+    reached = EVERY_ADDRESS.get(host, host)
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
 
 
 def groups() -> dict[str, type[Group]]:

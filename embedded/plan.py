@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from config.settings import LOOPBACK, Settings
+from config.settings import Settings, local_url
 from embedded.child import Child
 from embedded.errors import EmbeddedError
 from embedded.ports import is_free
@@ -17,7 +17,6 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # What a stop of ten seconds in all leaves to each; a deployment has its own.
 SHORT_STOPS = {"GRACEFUL_TIMEOUT_SECONDS": "4", "WORKER_SOFT_SHUTDOWN_SECONDS": "4"}
-
 
 # Neighbours and event heartbeats serve features that the gateway does not use; and with the broker gone, a stopping worker waits for ever
 # to send its last heartbeat (seen with celery 5.7.0: EventDispatcher.send holds a lock that a retrying timer thread never gives back).
@@ -43,14 +42,14 @@ class Plan:
     @property
     def gateway_url(self) -> str:
         """Where the gateway answers on this machine."""
-        return _local_url(self.settings.web.host, self.settings.web.port)
+        return local_url(self.settings.web.host, self.settings.web.port)
 
     @property
     def config_service_url(self) -> str:
         """Where the Configuration Service answers, ours or another."""
         if not self.config_service:
             return self.settings.configuration.url
-        return _local_url(self.settings.config_service.host, self.settings.config_service.port)
+        return local_url(self.settings.config_service.host, self.settings.config_service.port)
 
     def require_free_ports(self) -> None:
         """Say in one line which port is taken, before anything starts.
@@ -113,8 +112,3 @@ def make_plan(inherited: Mapping[str, str], run_directory: Path = ROOT / ".run")
     if settings.broker_url is None:
         engines["DRAGONFLY_URL"] = EmbeddedRedis(run_directory / "redis")
     return Plan(settings, run_directory, engines, config_service=not inherited.get("FLOW_REGISTRY_URL", "").strip())
-
-
-def _local_url(host: str, port: int) -> str:
-    reachable = host if host in LOOPBACK else "127.0.0.1"
-    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"

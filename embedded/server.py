@@ -133,7 +133,7 @@ class EmbeddedServer:
         return self._asked_port
 
     def _launch_until_ready(self) -> None:
-        """One more try for a server that ends at once: the remains of a killed one need a moment to go away."""
+        """Three tries: the remains of a killed server need a moment to go away."""
         for _ in range(3):
             start_of_log = self.log.stat().st_size if self.log.exists() else 0
             self.process = self._launch()

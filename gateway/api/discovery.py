@@ -27,7 +27,7 @@ def index() -> Response:
 
 @blueprint.get("/services/discover/<name>")
 @requires(Scope.READ)
-@operation("Discover a service", answers={200: Fresh[DiscoveredShape]}, problems=(400, 404, 503))
+@operation("Discover a service", answers={200: Fresh[DiscoveredShape], 304: None}, problems=(400, 404, 503))
 def discover(name: str) -> Response:
     """One healthy instance to call (each call may name another one), and all of them."""
     if not NAME_PATTERN.fullmatch(name):

@@ -9,11 +9,11 @@ from gateway.api.operations import operation
 from gateway.api.services import services
 from gateway.databases.model import Status
 from gateway.observability.metrics import CONTENT_TYPE_LATEST, RequestMetrics, gauges, render
+from gateway.recovery.breaker_model import BreakerState
 from gateway.security.callers import calls_from_loopback
 from gateway.security.scopes import Scope, requires
 
 blueprint = Blueprint("metrics", __name__)
-BREAKER_STATES = ("closed", "open", "half_open", "forced_open", "disabled")
 
 
 def _is_this_machine() -> bool:
@@ -59,7 +59,7 @@ def _snapshots() -> Iterable[Metric]:
         "gateway_breaker_state",
         "1 for the state that the breaker is in",
         ("target", "state"),
-        [((target, state), float(breaker.state == state)) for target, breaker in breakers.items() for state in BREAKER_STATES],
+        [((target, state.value), float(breaker.state is state)) for target, breaker in breakers.items() for state in BreakerState],
     )
     yield gauges(
         "gateway_retry_budget",

@@ -57,7 +57,7 @@ def _build(app: Flask) -> Json:
     queries = {reference["$ref"].rsplit("/", 1)[-1] for (model, _), reference in references.items() if _is_query(model, rules)}
     return {
         "openapi": "3.1.0",
-        "info": {"title": NAME, "version": VERSION, "license": {"name": "See the repository", "url": "/api"}},
+        "info": {"title": NAME, "version": VERSION},
         "servers": [{"url": "/"}],
         "paths": paths,
         "components": {

@@ -48,7 +48,7 @@ def operation(
         described = Operation(
             summary=summary,
             answers=answers,
-            description=_first_paragraphs(view),
+            description=" ".join((view.__doc__ or "").split()),
             body=body,
             body_required=body_required,
             query=query,
@@ -64,7 +64,3 @@ def operation(
 def find_operation(view: Callable[..., Any]) -> Operation | None:
     """What the view says about itself; None when it says nothing."""
     return getattr(view, _MARK, None)
-
-
-def _first_paragraphs(view: Callable[..., Any]) -> str:
-    return " ".join((view.__doc__ or "").split())

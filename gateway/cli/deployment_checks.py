@@ -5,12 +5,12 @@ from functools import partial
 from typing import Any
 
 from gateway.cli.report import CheckFailed, demand
+from gateway.databases.model import DatabaseName
 from gateway.outbound.answer import Answer
 from gateway.outbound.client import HttpClient
 
 CALL_SECONDS = 10.0
 WAIT_SECONDS = 15
-SIX = {"postgres", "dragonflydb", "clickhouse", "weaviate", "arangodb", "redis"}
 FLOW_ID = "deployment-check"
 FLOW: dict[str, Any] = {
     "id": FLOW_ID,
@@ -60,7 +60,7 @@ class Deployment:
     def databases(self) -> str:
         """All six are shown, and the one that must be there is there."""
         data = self._get("/api/v1/status/databases").json()["data"]
-        demand(set(data["connections"]) == SIX, "not all six databases are shown")
+        demand(set(data["connections"]) == set(DatabaseName), "not all six databases are shown")
         demand(data["connections"]["postgres"], "PostgreSQL is not connected")
         return ", ".join(sorted(name for name, connected in data["connections"].items() if connected))
 

@@ -1,9 +1,9 @@
 """`flask health-check`: ask a running gateway how it is."""
 
 import click
-from flask import current_app
 from flask.cli import with_appcontext
 
+from config.settings import local_url
 from gateway.api.services import services
 from gateway.cli.report import FAILED, OK, print_json
 from gateway.errors import GatewayError
@@ -38,8 +38,8 @@ def health_check(*, url: str | None, as_json: bool, strict: bool) -> None:
 
 def own_url() -> str:
     """Where the gateway of these settings listens."""
-    web = current_app.extensions["container"].settings.web
-    return f"http://{web.host}:{web.port}"
+    web = services().settings.web
+    return local_url(web.host, web.port)
 
 
 def _parts(report: dict[str, object]) -> list[str]:

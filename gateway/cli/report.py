@@ -21,12 +21,12 @@ class Check:
     passed: bool
     detail: str
     elapsed_ms: int
-    warning: bool = False
 
     def line(self) -> str:
         """As the report prints it."""
-        mark, word = ("⚠️ ", "WARNING") if self.warning else ("✅", "PASSED") if self.passed else ("❌", "FAILED")
-        return f"{mark} {self.name} - {word} ({self.elapsed_ms}ms)" + (f": {self.detail}" if self.detail and mark != "✅" else "")
+        if self.passed:
+            return f"✅ {self.name} - PASSED ({self.elapsed_ms}ms)"
+        return f"❌ {self.name} - FAILED ({self.elapsed_ms}ms): {self.detail}"
 
 
 class CheckFailed(Exception):

@@ -107,7 +107,9 @@ def _configuration_service() -> str:
     settings, http = services().settings.configuration, services().http
     answer = http.request("GET", f"{settings.url}/health", timeout_seconds=settings.timeout_seconds)
     demand(answer.status == 200, f"{settings.url} answers {answer.status}")
-    return str(answer.json().get("status", "healthy"))
+    health = answer.json()
+    demand(isinstance(health, dict) and "status" in health, f"{settings.url} does not answer as a Configuration Service does")
+    return str(health["status"])
 
 
 def _databases() -> str:

@@ -69,13 +69,13 @@ def parse_stored_flow(document: object) -> FlowDefinition:
     return _parse(_without_nulls(document), extra="ignore")
 
 
-def read_shape(document: object, *, stored: bool = True) -> FlowDefinition:
-    """Like the other two, but rules between the parts (ids, edges, cycles, expressions) are left to `validation.validate`.
+def read_shape(document: object) -> FlowDefinition:
+    """Like `parse_stored_flow`, but rules between the parts (ids, edges, cycles, expressions) are left to `validation.validate`.
 
     Raises:
         FlowInvalid: the document does not have the shape of a definition.
     """
-    return _read(_without_nulls(document), extra="ignore") if stored else _read(document, extra="forbid")
+    return _read(_without_nulls(document), extra="ignore")
 
 
 def to_document(flow: FlowDefinition) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from gateway.databases.model import DatabaseName
+from gateway.flows.node_config import NodeKind as BuiltInNode
 from gateway.topology.model import PREFERS, Edge, Graph, Node, NodeKind, NodeRef
 from gateway.topology.ports import DeclaredService
 
-DATABASES = frozenset(("postgres", "dragonflydb", "clickhouse", "weaviate", "arangodb", "redis"))
-BUILT_IN_NODES = frozenset(("service", "transform"))
 CONFIGURATION_SERVICE = "configuration-service"
 NAME_LIMIT = 255
 DECLARED_LIMIT = 200  # dependencies that one instance may declare
@@ -78,7 +78,7 @@ def _target(entry: object) -> NodeRef | None:
     kind, separator, name = entry.partition(":")
     if separator and kind in set(NodeKind):
         return _ref(kind, name)
-    return _ref("database" if entry in DATABASES else "service", entry)
+    return _ref("database" if entry in set(DatabaseName) else "service", entry)
 
 
 def _ref(kind: str, name: object) -> NodeRef | None:
@@ -93,9 +93,9 @@ def _flow_edges(source: NodeRef, document: Mapping[str, Any], capable: Mapping[s
     for node in _objects(document.get("nodes")):
         kind, config = node.get("type"), node.get("config")
         service = config.get("service") if isinstance(config, dict) else None
-        if kind == "service" and _is_name(service) and "${" not in str(service):  # an expression is known only when the flow runs
+        if kind == BuiltInNode.SERVICE and _is_name(service) and "${" not in str(service):  # an expression is known only when the flow runs
             yield Edge(source, NodeRef(NodeKind.SERVICE, str(service)), "calls")
-        elif isinstance(kind, str) and kind not in BUILT_IN_NODES:
+        elif isinstance(kind, str) and kind not in set(BuiltInNode):
             for name in capable.get(kind, ()):
                 yield Edge(source, NodeRef(NodeKind.SERVICE, name), "needs_capability")
     for dependency in _objects(document.get("dependencies")):

@@ -16,7 +16,7 @@ class FlowDocument(FlowDefinition):
 
 
 class FlowsQuery(PageQuery):
-    """Which flows. Without `status` the registry lists active flows only."""
+    """Which flows. Without `status` all that runs: active, draft and deprecated ones."""
 
     type: FlowType | None = None
     status: FlowStatus | None = None

@@ -57,14 +57,15 @@ class TopologyShape(Wire):
 
 
 class AffectedShape(RefShape):
-    """One node that breaks too, and the way there."""
+    """One node that the failure reaches, and the way there."""
 
     distance: int
     path: list[RefShape]
+    degraded: bool = Field(description="A fallback stands in on every way there: it works on, slower or with older data")
 
 
 class ImpactShape(Wire):
-    """What breaks when this breaks, nearest first."""
+    """What breaks or degrades when this breaks, nearest first."""
 
     kind: NodeKind
     name: str
@@ -82,6 +83,7 @@ class ImpactShape(Wire):
                 name=item.node.name,
                 distance=item.distance,
                 path=[RefShape.model_validate(ref) for ref in item.path],
+                degraded=item.degraded,
             )
             for item in impact.affected
         ]

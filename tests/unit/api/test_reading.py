@@ -127,7 +127,8 @@ def test_the_topology_and_what_breaks() -> None:
     client = make_client()
     assert client.get("/api/v1/topology").get_json()["data"]["edges"][0]["relation"] == "calls"
     impact = client.get("/api/v1/topology/service/orders/impact?depth=3").get_json()["data"]
-    assert (impact["depth"], impact["affected"][0]["name"], len(impact["affected"][0]["path"])) == (3, "greeting", 2)
+    affected = impact["affected"][0]
+    assert (impact["depth"], affected["name"], len(affected["path"]), affected["degraded"]) == (3, "greeting", 2, False)
 
 
 @pytest.mark.parametrize("path", ["service/nobody", "planet/orders"])

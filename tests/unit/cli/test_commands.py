@@ -137,6 +137,14 @@ def test_validate_setup_says_what_is_missing() -> None:
     assert "DRAGONFLY_URL" in failed["Environment Variables"]
 
 
+@pytest.mark.parametrize("body", [b"[]", b"{}", b"<html>"])
+def test_validate_setup_notices_that_somebody_else_answers(body: bytes) -> None:
+    container = FakeContainer(http=Front(FakeContainer(), {"/health": Answer(200, {}, body)}))
+    result = run(container, "validate-setup", "--json")
+    failed = {check["name"] for check in json.loads(result.output)["checks"] if not check["passed"]}
+    assert (result.exit_code, "Configuration Service" in failed) == (1, True)
+
+
 def test_test_deployment_runs_nine_checks() -> None:
     result = run(gateway(), "test-deployment", "--url", "http://gateway:3001")
     assert [name for name in NINE if f"✅ {name} - PASSED (" in result.output] == NINE, result.output

@@ -83,6 +83,15 @@ def test_an_unusable_variable_is_refused_by_name(tmp_path: Path) -> None:
         make_plan({"PORT": "many"}, tmp_path)
 
 
-def test_an_open_gateway_is_shown_where_this_machine_reaches_it(tmp_path: Path) -> None:
-    plan = make_plan({"BIND_HOST": "0.0.0.0", "GATEWAY_TOKENS": "a:b:admin", "PORT": "4000"}, tmp_path)
-    assert plan.gateway_url == "http://127.0.0.1:4000"
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("0.0.0.0", "http://127.0.0.1:4000"),
+        ("::", "http://[::1]:4000"),
+        ("10.1.2.3", "http://10.1.2.3:4000"),
+        ("localhost", "http://localhost:4000"),
+    ],
+)
+def test_the_gateway_is_asked_where_this_machine_reaches_it(host: str, url: str, tmp_path: Path) -> None:
+    plan = make_plan({"BIND_HOST": host, "GATEWAY_TOKENS": "a:b:admin", "PORT": "4000"}, tmp_path)
+    assert plan.gateway_url == url
