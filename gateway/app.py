@@ -20,10 +20,12 @@ from gateway.api import (
     root,
     topology,
 )
+from gateway.api.patience import OnePatience
 from gateway.api.problems import install_problem_handlers
 from gateway.api.requests import install_request_log
 from gateway.cli import install_commands
 from gateway.container import Container, build_container
+from gateway.databases.postgres import Postgres
 from gateway.observability.metrics import RequestMetrics
 from gateway.security.addresses import install_address_check
 from gateway.security.callers import install_callers
@@ -76,6 +78,7 @@ def install_edge(app: Flask, settings: Settings) -> None:
     install_callers(app, check_edge(settings.edge))
     install_limits(app, settings.edge, settings.broker_url)
     install_address_check(app)
+    app.wsgi_app = OnePatience(app.wsgi_app, Postgres.one_request)  # type: ignore[method-assign]
     app.wsgi_app = DrainBody(app.wsgi_app, DRAINED_BODIES * settings.edge.max_body_bytes)  # type: ignore[method-assign]
     if settings.edge.trusted_proxies:
         hops = settings.edge.trusted_proxies

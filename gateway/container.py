@@ -22,7 +22,7 @@ from gateway.outbound.client import HttpClient
 from gateway.outbox.health import WorkerHealth
 from gateway.outbox.relay import Relay
 from gateway.outbox.service import Outbox
-from gateway.recovery.guards import read_recovery
+from gateway.recovery.guards import DatabaseGuards
 from gateway.recovery.immediate import ImmediateRecovery
 from gateway.recovery.ledger.service import Recoveries
 from gateway.recovery.operating import BreakerControl
@@ -46,6 +46,7 @@ class Container:
     clock: Clock
     started_at: float
     databases: Databases
+    guards: DatabaseGuards
     poller: Poller
     breakers: Breakers
     breaker_control: BreakerControl
@@ -163,5 +164,5 @@ def build_container(settings: Settings, clock: Clock | None = None) -> Container
         registration=room.registration,
         configuration_health=room.health,
         upkeep=room.upkeep,
-        queries=QueryService(calls.databases, clock, read_recovery(calls.recovery)),
+        queries=QueryService(calls.databases, clock, calls.guards.reading(calls.recovery)),
     )

@@ -15,6 +15,7 @@ from gateway.analytics.model import AnalyticsQuery, Dimension, Event, FaultCount
 from gateway.analytics.rows import QUANTILES, by_kind, filters_of, to_group, to_row
 from gateway.databases.clickhouse_statement import read_only_statement, with_literals
 from gateway.databases.errors import DatabaseUnreachable
+from gateway.databases.limits import FALLBACK_AFTER_SECONDS
 
 CUT_OFF_SHARE = 0.8  # of a write's deadline: what runs longer has lost its writer, or is about to
 TYPES = {Dimension.STATUS: "Int64"}
@@ -25,13 +26,15 @@ class ClickHouseEventStore:
     """Implements EventStore.
 
     Args:
-        commands: gateway.databases.clickhouse.ClickHouse.commands: a connected client with a deadline.
+        commands: gateway.databases.clickhouse.ClickHouse.commands: a connected client with a deadline and a limit of silence.
         write_seconds: deadline of one write. An insert of ours that runs longer was cut off by its writer.
     """
 
     name = "clickhouse"
 
-    def __init__(self, commands: Callable[[float | None], AbstractContextManager[Any]], *, write_seconds: float = 5.0) -> None:
+    def __init__(
+        self, commands: Callable[[float | None, float | None], AbstractContextManager[Any]], *, write_seconds: float = 5.0
+    ) -> None:
         self._commands = commands
         self._write_seconds = write_seconds
         self._prepared = False
@@ -42,7 +45,7 @@ class ClickHouseEventStore:
                 self._write_kind(client, kind, group)
 
     def count_requests(self, query: AnalyticsQuery, *, failed_only: bool, limit: int) -> tuple[RequestRow, ...]:
-        with self._client() as client:
+        with self._client(silence_seconds=FALLBACK_AFTER_SECONDS) as client:
             rows = _read(client, _groups(query, failed_only, limit), _bounds(query))
         return tuple(to_group(query, _at(row[0]), row[1:-4], (*row[-4:-2], *row[-2], row[-1])) for row in rows)
 
@@ -52,7 +55,7 @@ class ClickHouseEventStore:
             SELECT fault_type, source, target, count() AS n, min(at_us), max(at_us) FROM {TABLES[FaultEvent]} WHERE {conditions}
             GROUP BY fault_type, source, target ORDER BY n DESC, fault_type, source, target NULLS FIRST LIMIT {limit:d}
         """  # noqa: S608 - our own names; what callers choose is bound
-        with self._client() as client:
+        with self._client(silence_seconds=FALLBACK_AFTER_SECONDS) as client:
             rows = _read(client, statement, _bounds(query))
         return tuple(FaultCount(row[0], row[1], row[2], row[3], _time(row[4]), _time(row[5])) for row in rows)
 
@@ -89,12 +92,12 @@ class ClickHouseEventStore:
         if running:
             raise DatabaseUnreachable(self.name, "ClickHouse has not settled an earlier write", retry_after_seconds=5)
 
-    def _client(self, timeout_seconds: float | None = None) -> AbstractContextManager[Any]:
+    def _client(self, timeout_seconds: float | None = None, silence_seconds: float | None = None) -> AbstractContextManager[Any]:
         if not self._prepared:
-            with self._commands(None) as client:
+            with self._commands(None, silence_seconds) as client:
                 _prepare(client)
             self._prepared = True
-        return self._commands(timeout_seconds)
+        return self._commands(timeout_seconds, silence_seconds)
 
 
 def _prepare(client: Any) -> None:

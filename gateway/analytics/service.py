@@ -25,6 +25,7 @@ from gateway.background import BackgroundLoop
 from gateway.clock import Clock
 from gateway.errors import GatewayError, Unavailable
 from gateway.recovery.breaker import BreakerOpen
+from gateway.recovery.guards import Doubts, nobody_doubts
 from gateway.recovery.registry import Breakers
 from gateway.spool import FileSpool
 
@@ -45,6 +46,7 @@ class Analytics:
 
     Args:
         stores: where events go and are counted, first choice first.
+        doubts: whether a store is better not waited for; then it is asked last.
         spool: local file for when no store takes them.
         backlog: the store whose events are moved to the first one, as soon as that one answers.
         flush_seconds: longest time that an event waits in memory while a store answers.
@@ -57,6 +59,7 @@ class Analytics:
         breakers: Breakers,
         clock: Clock,
         *,
+        doubts: Doubts = nobody_doubts,
         backlog: Backlog | None = None,
         buffer_events: int = 20_000,
         flush_seconds: float = 1.0,
@@ -65,6 +68,7 @@ class Analytics:
         self._stores = tuple(stores)
         self._spool = spool
         self._breakers = breakers
+        self._doubts = doubts
         self._clock = clock
         self._backlog = backlog
         self._buffer = EventBuffer(buffer_events)
@@ -234,7 +238,7 @@ class Analytics:
     def _ask(self, question: Callable[[EventStore], T]) -> tuple[T, str]:
         """The first store that answers, and its name."""
         failure: GatewayError = Unavailable("Analytics has no store")
-        for store in self._stores:
+        for store in sorted(self._stores, key=lambda each: self._doubts(each.name)):
             try:
                 with self._breakers.of(f"database:{store.name}").guard():
                     return question(store), store.name

@@ -24,7 +24,7 @@ from gateway.databases.collecting import RowCollector
 from gateway.databases.connections import PoolExhausted
 from gateway.databases.documents import as_table
 from gateway.databases.errors import StatementRefused
-from gateway.databases.limits import MAX_ANSWER_BYTES
+from gateway.databases.limits import MAX_ANSWER_BYTES, POOL_WAIT_SECONDS
 from gateway.databases.model import PoolStats, ResultSet
 
 MODIFICATIONS = frozenset({"InsertNode", "UpdateNode", "ReplaceNode", "RemoveNode", "UpsertNode", "MultipleRemoteModificationNode"})
@@ -71,7 +71,7 @@ class Driver:
     """One client and its connections, for one process."""
 
     def __init__(self, url: str, settings: ArangoSettings) -> None:
-        self._http = BoundedHttp(limit=settings.pool_size, wait_seconds=settings.timeout_seconds)
+        self._http = BoundedHttp(limit=settings.pool_size, wait_seconds=POOL_WAIT_SECONDS)
         client = ArangoClient(hosts=url, resolver_max_tries=1, http_client=BoundedArangoHttp(self._http))
         password = settings.password.get_secret_value() if settings.password else ""
         self._database = client.db(settings.database, username=settings.user, password=password)

@@ -3,6 +3,7 @@
 Source: https://docs.arangodb.com/stable/develop/http-api/queries/aql-queries/ (explain, cursor, maxRuntime).
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -10,36 +11,28 @@ from typing import TYPE_CHECKING, Any
 from config.databases import ArangoSettings
 from gateway.databases.driven import Driven
 from gateway.databases.errors import DatabaseDisabled
-from gateway.databases.guarding import Guard, unguarded
 from gateway.databases.model import DatabaseName, Ping, ResultSet, Role
-from gateway.databases.process_local import ProcessLocal
 
 if TYPE_CHECKING:
     from gateway.databases.arango_driver import Driver
 
 
-class ArangoDB(Driven[ArangoSettings]):
+class ArangoDB(Driven[ArangoSettings, "Driver"]):
     """One client of ArangoDB, built when first used and never shared across a fork."""
 
     name = DatabaseName.ARANGODB
     engine = "ArangoDB"
     role = Role.GRAPH
 
-    def __init__(self, settings: ArangoSettings, guard: Guard = unguarded) -> None:
-        """`guard`: entered around every block of commands."""
-        self._settings = settings
-        self._guard = guard
-        self._driver: ProcessLocal[Driver] = ProcessLocal(self._build_driver)
-
     @property
     def configured(self) -> bool:
         return self._settings.url is not None
 
     def connect(self) -> None:
-        self.ping(self._settings.timeout_seconds)
+        self._driver.get().version(self._settings.timeout_seconds)
 
     def ping(self, timeout_seconds: float) -> Ping:
-        return Ping(self._driver.get().version(timeout_seconds))
+        return Ping(self._pinging.get().version(timeout_seconds))
 
     def query(self, statement: str, parameters: Mapping[str, Any], *, timeout_seconds: float, max_rows: int) -> ResultSet:
         """Run one AQL query whose explained plan modifies nothing. Parameters are AQL's bind variables: `@name`, `@@collection`.
@@ -58,7 +51,7 @@ class ArangoDB(Driven[ArangoSettings]):
         Raises:
             DatabaseError: any of its subclasses, never a vendor exception.
         """
-        with self._guard(self.name), self._driver.get().database(timeout_seconds or self._settings.timeout_seconds) as database:
+        with self._guard(self.name), self._driver.get().database(min(timeout_seconds or math.inf, self.limit_seconds)) as database:
             yield database
 
     def _build_driver(self) -> "Driver":

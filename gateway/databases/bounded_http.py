@@ -88,7 +88,7 @@ class BoundedHttp:
             PoolExhausted, TooLate, BodyTooLarge, urllib3.exceptions.HTTPError.
         """
         wire = _thread.wire = _Wire()
-        with self._slots.one(), cut_off_after(deadline - time.monotonic(), wire.cut) as cut:
+        with self._slots.one(deadline - time.monotonic()), cut_off_after(deadline - time.monotonic(), wire.cut) as cut:
             try:
                 timeout = urllib3.Timeout(total=max(0.001, deadline - time.monotonic()))
                 answer = self._manager.request(

@@ -11,26 +11,18 @@ from config.databases import ClickHouseSettings
 from gateway.databases.clickhouse_statement import read_only_statement
 from gateway.databases.driven import Driven
 from gateway.databases.errors import DatabaseDisabled
-from gateway.databases.guarding import Guard, unguarded
 from gateway.databases.model import DatabaseName, Ping, ResultSet, Role
-from gateway.databases.process_local import ProcessLocal
 
 if TYPE_CHECKING:
     from gateway.databases.clickhouse_driver import Driver
 
 
-class ClickHouse(Driven[ClickHouseSettings]):
+class ClickHouse(Driven[ClickHouseSettings, "Driver"]):
     """One pool of connections to ClickHouse, opened when first used and never shared across a fork."""
 
     name = DatabaseName.CLICKHOUSE
     engine = "ClickHouse"
     role = Role.ANALYTICS
-
-    def __init__(self, settings: ClickHouseSettings, guard: Guard = unguarded) -> None:
-        """`guard`: entered around every block of commands."""
-        self._settings = settings
-        self._guard = guard
-        self._driver: ProcessLocal[Driver] = ProcessLocal(self._build_driver)
 
     @property
     def configured(self) -> bool:
@@ -41,7 +33,7 @@ class ClickHouse(Driven[ClickHouseSettings]):
             pass
 
     def ping(self, timeout_seconds: float) -> Ping:
-        return Ping(self._driver.get().version(timeout_seconds))
+        return Ping(self._pinging.get().version(timeout_seconds))
 
     def query(self, statement: str, parameters: Mapping[str, Any], *, timeout_seconds: float, max_rows: int) -> ResultSet:
         """Run one SELECT, WITH, SHOW, DESCRIBE, EXISTS or EXPLAIN. Parameters as ClickHouse writes them: `{name:Type}`.
@@ -55,13 +47,16 @@ class ClickHouse(Driven[ClickHouseSettings]):
         return self._driver.get().read(tokens, parameters, timeout_seconds=timeout_seconds, max_rows=max_rows)
 
     @contextmanager
-    def commands(self, timeout_seconds: float | None = None) -> Iterator[Any]:
+    def commands(self, timeout_seconds: float | None = None, silence_seconds: float | None = None) -> Iterator[Any]:
         """A connected `clickhouse_driver.Client` of the pool, for adapters of this house, cut off after `timeout_seconds`.
 
+        Args:
+            silence_seconds: longest time without a word of the server, for what is better answered by another one than late.
         Raises:
             DatabaseError: any of its subclasses, never a vendor exception.
         """
-        with self._guard(self.name), self._driver.get().connection(timeout_seconds or self._settings.timeout_seconds) as client:
+        limit = timeout_seconds or self.limit_seconds
+        with self._guard(self.name), self._driver.get().connection(limit, silence_seconds) as client:
             yield client
 
     def _build_driver(self) -> "Driver":

@@ -25,12 +25,15 @@ from gateway.databases.errors import (
     DatabaseTimeout,
     DatabaseUnreachable,
 )
+from gateway.databases.limits import POOL_WAIT_SECONDS
 from gateway.databases.model import PoolStats, ResultSet
 from gateway.databases.sql_text import Token
 
 UNKNOWN_DATABASE = "81"
 BLOCK_ROWS = 1024  # small blocks: what is in memory at once stays small, and a cut comes soon
 PROBE_SHARE = 0.25  # of the time for connecting: what is left to tell an HTTP server from one that does not answer
+
+NO_WORD = (vendor.NetworkError, vendor.SocketTimeoutError, OSError)  # what the driver raises when it waited in vain
 
 
 class Driver:
@@ -41,7 +44,7 @@ class Driver:
         # The driver logs a traceback for each failed connect; our own error says it once, and the poller logs the change.
         logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)
         self._connections: Connections[Client] = Connections(
-            self._open, _close, _is_open, limit=settings.pool_size, wait_seconds=settings.timeout_seconds
+            self._open, _close, _is_open, limit=settings.pool_size, wait_seconds=POOL_WAIT_SECONDS
         )
 
     def version(self, timeout_seconds: float) -> str:
@@ -67,22 +70,25 @@ class Driver:
         return collector.result(columns)
 
     @contextmanager
-    def connection(self, timeout_seconds: float) -> Iterator[Client]:
+    def connection(self, timeout_seconds: float, silence_seconds: float | None = None) -> Iterator[Client]:
         """A connected client. Connecting and all that the block waits for end, together, after `timeout_seconds`.
 
+        Args:
+            silence_seconds: longest time without a word of the server. It tells its progress several times a second while a query runs.
         Raises:
             DatabaseError: any of its subclasses, never a vendor exception.
         """
-        deadline = time.monotonic() + timeout_seconds
+        began, silence = time.monotonic(), silence_seconds or self._settings.timeout_seconds
         try:
             with (
-                self._connections.one(min(timeout_seconds, self._settings.timeout_seconds)) as client,
-                cut_off_after(deadline - time.monotonic(), lambda: _shut_down(client)) as cut,
+                self._connections.one(min(timeout_seconds, silence)) as client,
+                cut_off_after(began + timeout_seconds - time.monotonic(), lambda: _shut_down(client)) as cut,
             ):
                 try:
+                    _listen_at_most(client, silence)
                     yield client
                 except (vendor.Error, OSError, EOFError) as error:
-                    if cut.fired:
+                    if cut.fired or (time.monotonic() - began >= silence and isinstance(error, NO_WORD)):
                         raise DatabaseTimeout(NAME, "ClickHouse did not answer in time", retry_after_seconds=2) from error
                     raise translate(error) from error
         except PoolExhausted as error:
@@ -144,6 +150,11 @@ class Driver:
                 return probe.recv(5) == b"HTTP/"
         except OSError:
             return False
+
+
+def _listen_at_most(client: Client, seconds: float) -> None:
+    client.connection.sync_request_timeout = seconds  # of the ping that the driver sends before a statement
+    client.connection.socket.settimeout(seconds)
 
 
 def _shut_down(client: Client) -> None:

@@ -1,5 +1,6 @@
 """A bounded pool of connections for a driver that brings none."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,15 +27,15 @@ class Slots:
         self._waits = 0
 
     @contextmanager
-    def one(self) -> Iterator[None]:
-        """Hold one place.
+    def one(self, within_seconds: float = math.inf) -> Iterator[None]:
+        """Hold one place. Waits for it no longer than `within_seconds`, whatever the limit for all callers is.
 
         Raises:
             PoolExhausted: none became free in time.
         """
         with self._condition:
             self._waits += self._in_use >= self.limit
-            if not self._condition.wait_for(lambda: self._in_use < self.limit, self._wait_seconds):
+            if not self._condition.wait_for(lambda: self._in_use < self.limit, min(self._wait_seconds, within_seconds)):
                 raise PoolExhausted
             self._in_use += 1
         try:
@@ -70,14 +71,15 @@ class Connections(Generic[T]):
         self._idle: list[tuple[T, float]] = []
 
     @contextmanager
-    def one(self, open_timeout_seconds: float) -> Iterator[T]:
-        """A connection; a block that raises closes it, since nobody knows what is left on its wire.
+    def one(self, within_seconds: float) -> Iterator[T]:
+        """A connection, had and opened within so many seconds; a block that raises closes it, since nobody knows what is left on its wire.
 
         Raises:
             PoolExhausted: none became free in time. Or whatever opening raises.
         """
-        with self._slots.one():
-            connection = self._take_open() or self._open(open_timeout_seconds)
+        deadline = time.monotonic() + within_seconds
+        with self._slots.one(within_seconds):
+            connection = self._take_open() or self._open(max(0.001, deadline - time.monotonic()))
             try:
                 yield connection
             except BaseException:

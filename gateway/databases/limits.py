@@ -7,4 +7,10 @@ DEFAULT_ROWS = 1_000
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 MIN_TIMEOUT_MS = 10
 MAX_TIMEOUT_MS = 30_000
-DEFAULT_TIMEOUT_MS = 5_000
+POOL_WAIT_SECONDS = 1.0  # for a connection while all are in use: by then a server that answers would have freed one
+FALLBACK_AFTER_SECONDS = 1.5  # what a first choice may say nothing for, where another store can answer in its place
+
+
+def default_timeout_ms(limit_seconds: float) -> int:
+    """The time of a read whose caller names none, from the database's own limit."""
+    return max(MIN_TIMEOUT_MS, min(MAX_TIMEOUT_MS, round(limit_seconds * 1000)))

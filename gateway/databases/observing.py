@@ -7,7 +7,7 @@ from datetime import datetime
 import structlog
 
 from gateway.clock import Clock
-from gateway.databases.errors import DatabaseError, DatabasePoolExhausted, DatabaseReadOnly
+from gateway.databases.errors import DatabaseError, DatabasePoolExhausted, DatabaseReadOnly, DatabaseTimeout
 from gateway.databases.model import DatabaseName, DatabaseStatus, Status, StatusError, served_by
 from gateway.databases.ports import Database
 from gateway.errors import GatewayError
@@ -17,6 +17,7 @@ log = structlog.get_logger(__name__)
 BreakerState = Callable[[str], str]
 USABLE_ERRORS = (DatabasePoolExhausted, DatabaseReadOnly)  # the server answers; only some calls fail
 NOT_CHECKED_YET = StatusError("NotChecked", "DATABASE_NOT_CHECKED_YET", "It was not asked yet")
+AGAIN_SECONDS = 0.1  # between two looks at a database that begins to be silent
 NO_ANSWER = StatusError("DatabaseTimeout", "DATABASE_TIMEOUT", "It did not answer in time")
 
 
@@ -34,6 +35,11 @@ class Look:
 
 OnLook = Callable[[DatabaseName, Look], None]
 READMITTING = frozenset({"open", "half_open"})  # states of a breaker that a good look helps to end
+
+
+def timed_out(look: Look) -> bool:
+    """Whether the database said nothing in time; one that refuses, or is refused, is another matter."""
+    return look.error is not None and look.error.code == DatabaseTimeout.code
 
 
 def nobody_listens(_name: DatabaseName, _look: Look) -> None:

@@ -1,5 +1,6 @@
 """Asks each configured database in the background how it is, so that nobody else has to wait for the answer."""
 
+import math
 import os
 import threading
 from collections.abc import Iterable, Mapping
@@ -12,6 +13,7 @@ from gateway.background import BackgroundLoop
 from gateway.clock import Clock
 from gateway.databases.model import DatabaseName, DatabaseStatus
 from gateway.databases.observing import (
+    AGAIN_SECONDS,
     NO_ANSWER,
     NOT_CHECKED_YET,
     READMITTING,
@@ -22,11 +24,13 @@ from gateway.databases.observing import (
     look_at,
     no_breaker,
     nobody_listens,
+    timed_out,
 )
 from gateway.databases.ports import Database
 
 log = structlog.get_logger(__name__)
 
+CALM_SECONDS = 0.5  # after a look: many callers who were kept waiting at the same time ask for one look, not for many
 OVERDUE_FACTOR = 3  # a ping that overstays its own timeout this many times counts as failed, whatever its driver is doing
 
 
@@ -37,6 +41,7 @@ class _Watch:
     database: Database
     look: Look
     looking_since: float | None = None
+    looked_at: float = -math.inf
     seen: threading.Event = field(default_factory=threading.Event)
 
 
@@ -54,13 +59,16 @@ class Poller:
         breaker_state: BreakerState = no_breaker,
         on_look: OnLook = nobody_listens,
     ) -> None:
-        """`on_look`: told each finished look. A database whose breaker is not closed yet is looked at as often as one that is down."""
+        """`on_look`: told each finished look. A database whose breaker is not closed yet is looked at as often as one that is down.
+
+        One that begins to be silent is looked at once more at once: whether it hangs is known after two looks, whatever the interval.
+        """
         self._databases = list(databases)
         self._settings = settings
         self._clock = clock
         self._breaker_state = breaker_state
         self._on_look = on_look
-        self._loops: list[BackgroundLoop] = []
+        self._loops: dict[DatabaseName, BackgroundLoop] = {}
         self._pid: int | None = None
         self._watches = self._new_watches()
 
@@ -70,15 +78,15 @@ class Poller:
             return
         self._pid = os.getpid()
         self._watches = self._new_watches()
-        self._loops = [self._new_loop(watch) for watch in self._watches.values()]
-        for loop in self._loops:
+        self._loops = {name: self._new_loop(watch) for name, watch in self._watches.items()}
+        for loop in self._loops.values():
             loop.start()
 
     def stop(self) -> None:
         """End polling; waits for looks under way no longer than their timeout."""
-        loops, self._loops, mine = self._loops, [], self._pid == os.getpid()
+        loops, self._loops, mine = self._loops, {}, self._pid == os.getpid()
         self._pid = None
-        for loop in loops if mine else ():
+        for loop in loops.values() if mine else ():
             loop.stop(self._settings.timeout_seconds)
 
     def snapshot(self) -> Mapping[DatabaseName, DatabaseStatus]:
@@ -111,6 +119,12 @@ class Poller:
             self._clock,
         )
 
+    def look_soon(self, name: DatabaseName) -> None:
+        """A call has waited for it in vain: look now, not when it is due. Does nothing where nobody polls. O(1), no waiting."""
+        watch, loop = self._watches.get(name), self._loops.get(name)
+        if loop and watch and watch.looking_since is None and self._clock.monotonic() - watch.looked_at >= CALM_SECONDS:
+            loop.wake()
+
     def step(self, name: DatabaseName) -> float:
         """Look at one database now; returns the seconds until it should be looked at again."""
         watch = self._watches[name]
@@ -118,11 +132,13 @@ class Poller:
         try:
             look = look_at(watch.database, self._settings.timeout_seconds, self._clock, watch.look)
         finally:
-            watch.looking_since = None
+            watch.looking_since, watch.looked_at = None, self._clock.monotonic()
         self._log_change(watch, look)
-        watch.look = look
+        before, watch.look = watch.look, look
         watch.seen.set()
         self._on_look(name, look)
+        if timed_out(look) and not timed_out(before):
+            return AGAIN_SECONDS
         calm = look.error is None and self._breaker_state(name) not in READMITTING
         return self._settings.interval_seconds if calm else self._settings.down_interval_seconds
 

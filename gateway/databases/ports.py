@@ -21,6 +21,10 @@ class Database(Protocol):
     def configured(self) -> bool:
         """Its variables are set. Every other method raises DatabaseDisabled when not."""
 
+    @property
+    def limit_seconds(self) -> float:
+        """How long one call may take where the caller says nothing else: the database's own setting."""
+
     def connect(self) -> None:
         """Open and authenticate a connection now, within the engine's own connect limit; harmless when one is open.
 
@@ -29,10 +33,10 @@ class Database(Protocol):
         """
 
     def ping(self, timeout_seconds: float) -> Ping:
-        """Ask the server for its version, over a connection like any other.
+        """Ask the server for its version, over a connection of its own: callers who hold all the others do not keep it from asking.
 
         Raises:
-            DatabaseTimeout, DatabaseUnreachable, DatabaseAuthenticationFailed, DatabasePoolExhausted, DatabaseDisabled.
+            DatabaseTimeout, DatabaseUnreachable, DatabaseAuthenticationFailed, DatabaseDisabled.
         """
 
     def query(self, statement: str, parameters: Mapping[str, Any], *, timeout_seconds: float, max_rows: int) -> ResultSet:

@@ -6,7 +6,7 @@ Source: https://www.postgresql.org/docs/current/libpq-connect.html (timeouts and
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine
@@ -14,16 +14,18 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from config.databases import PostgresSettings
 from gateway.databases import postgres_waiting
-from gateway.databases.errors import DatabaseDisabled, DatabaseReadOnly, StatementInvalid
+from gateway.databases.errors import DatabaseDisabled, DatabaseReadOnly, DatabaseTimeout, StatementInvalid
 from gateway.databases.guarding import Guard, unguarded
+from gateway.databases.limits import POOL_WAIT_SECONDS
 from gateway.databases.model import DatabaseName, Ping, PoolStats, ResultSet, Role
-from gateway.databases.postgres_errors import translated
+from gateway.databases.postgres_errors import LATE, translated
 from gateway.databases.postgres_reading import IN_NO_CURSOR, read, readable_statement, refused_write
 from gateway.databases.process_local import ProcessLocal
 
-POOL_WAIT_SECONDS = 1.0
 ASK_VERSION = "SELECT current_setting('server_version'), current_setting('transaction_read_only')"
-GRACE_SECONDS = 0.5  # the server's own limit comes first and keeps the connection; ours is for a server that is hung
+GRACE_SECONDS = 0.25  # the server's own limit comes first and keeps the connection; ours is for a server that is hung
+
+UNLIMITED = -1  # SQLAlchemy's word for no limit
 
 
 class CountingPool(QueuePool):
@@ -33,7 +35,12 @@ class CountingPool(QueuePool):
 
     def _do_get(self) -> ConnectionPoolEntry:
         self.waits += self.checkedout() >= self.size()
-        return super()._do_get()
+        began, connecting_before = time.monotonic(), postgres_waiting.waited_seconds()
+        try:
+            return super()._do_get()
+        finally:
+            connecting = postgres_waiting.waited_seconds() - connecting_before
+            postgres_waiting.waited_in_vain(time.monotonic() - began - connecting)
 
 
 class Postgres:
@@ -48,10 +55,21 @@ class Postgres:
         self._settings = settings
         self._guard = guard
         self._engine = ProcessLocal(lambda: build_engine(settings))
+        # A ping asks over connections of its own: callers who hang, each with one of the pool, do not keep it from asking.
+        self._pinging = ProcessLocal(lambda: build_engine(settings, kept=1, more=UNLIMITED))
 
     @property
     def configured(self) -> bool:
         return self._settings.sqlalchemy_url is not None
+
+    @property
+    def limit_seconds(self) -> float:
+        return self._settings.statement_timeout_seconds
+
+    @staticmethod
+    def one_request() -> AbstractContextManager[None]:
+        """Entered around each request: all its transactions together wait no longer for a server that hangs than one of them would."""
+        return postgres_waiting.one_request()
 
     @contextmanager
     def transaction(self, *, statement_timeout_seconds: float | None = None) -> Iterator[Connection]:
@@ -63,6 +81,8 @@ class Postgres:
             DatabaseError: any of its subclasses, never a vendor exception. Errors of our own pass unchanged.
         """
         limit = statement_timeout_seconds or self._settings.statement_timeout_seconds
+        if postgres_waiting.silent_seconds() >= limit + GRACE_SECONDS:
+            raise DatabaseTimeout(self.name, LATE, retry_after_seconds=2)  # an earlier one of this request has waited for all of them
         with (
             self._guard(self.name, postgres_waiting.waited_seconds),
             postgres_waiting.at_most(limit + GRACE_SECONDS),
@@ -88,7 +108,7 @@ class Postgres:
     def ping(self, timeout_seconds: float) -> Ping:
         """Raises, beside what the interface says, DatabaseReadOnly: a standby, or a server that was told to take no writes."""
         deadline = time.monotonic() + timeout_seconds
-        with postgres_waiting.by(deadline), translated(), self.sqlalchemy_engine().connect() as connection:
+        with postgres_waiting.by(deadline), translated(), self._pinging.get().connect() as connection:
             version, read_only = connection.exec_driver_sql(ASK_VERSION).one()
         if read_only == "on":
             raise DatabaseReadOnly(self.name, "PostgreSQL accepts reads only", vendor_code="25006")
@@ -102,8 +122,14 @@ class Postgres:
         """
         tokens = readable_statement(statement)
         deadline = time.monotonic() + timeout_seconds
+        end = deadline + GRACE_SECONDS
         try:
-            with postgres_waiting.by(deadline + GRACE_SECONDS / 2), translated(), self.sqlalchemy_engine().connect() as connection:
+            with (
+                postgres_waiting.by(end),
+                postgres_waiting.at_most(end - time.monotonic()),
+                translated(),
+                self.sqlalchemy_engine().connect() as connection,
+            ):
                 return read(connection, tokens, parameters, deadline=deadline, max_rows=max_rows)
         except DatabaseReadOnly as error:
             raise refused_write(error) from error
@@ -121,14 +147,17 @@ class Postgres:
 
     def close(self) -> None:
         """Close every connection of the pool; the next use opens new ones."""
-        engine = self._engine.take()
-        if engine is not None:
-            engine.dispose()
+        for engine in (self._engine.take(), self._pinging.take()):
+            if engine is not None:
+                engine.dispose()
 
 
-def build_engine(settings: PostgresSettings) -> Engine:
+def build_engine(settings: PostgresSettings, kept: int | None = None, more: int = 0) -> Engine:
     """An engine whose every wait is bounded: connecting, each statement, the pool, and a peer that went silent.
 
+    Args:
+        kept: connections that its pool keeps, in place of the setting's.
+        more: connections beyond those, closed after their use.
     Raises:
         DatabaseDisabled: PostgreSQL is not configured.
     """
@@ -141,8 +170,8 @@ def build_engine(settings: PostgresSettings) -> Engine:
     return create_engine(
         url,
         poolclass=CountingPool,
-        pool_size=settings.pool_size,
-        max_overflow=0,
+        pool_size=kept or settings.pool_size,
+        max_overflow=more,
         pool_timeout=POOL_WAIT_SECONDS,
         pool_recycle=1800,
         pool_use_lifo=True,

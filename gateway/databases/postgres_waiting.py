@@ -1,6 +1,7 @@
 """A deadline on everything psycopg2 waits for: connecting, a statement, a commit, even when the peer acknowledges and never answers.
 
 statement_timeout is the server's own and a hung server enforces nothing; libpq itself waits for ever. So this process waits in its place.
+A request that makes several transactions waits for a server that says nothing as long as one that makes a single one: the silence adds up.
 Source: https://www.psycopg.org/docs/advanced.html#support-for-coroutine-libraries (the wait callback; COPY does not work with it).
 """
 
@@ -46,6 +47,22 @@ def by(deadline: float) -> Iterator[None]:
 
 
 @contextmanager
+def one_request() -> Iterator[None]:
+    """The block is one request: from a server's last answer on, all its waits together last no longer than a single one may."""
+    before = getattr(_thread, "silent_seconds", None)
+    _thread.silent_seconds = 0.0
+    try:
+        yield
+    finally:
+        _thread.silent_seconds = before
+
+
+def silent_seconds() -> float:
+    """How long the request of this thread has waited in vain since PostgreSQL last answered it; 0 outside of a request."""
+    return getattr(_thread, "silent_seconds", None) or 0.0
+
+
+@contextmanager
 def at_most(wait_seconds: float) -> Iterator[None]:
     """Let each wait of this thread inside the block last `wait_seconds`, in place of the connection's own limit."""
     before = getattr(_thread, "wait_seconds", None)
@@ -61,12 +78,21 @@ def waited_seconds() -> float:
     return getattr(_thread, "waited_seconds", 0.0)
 
 
+def waited_in_vain(seconds: float) -> None:
+    """Count a wait that brought no answer towards what the request of this thread may wait."""
+    if getattr(_thread, "silent_seconds", None) is not None:
+        _thread.silent_seconds += seconds
+
+
 def _wait(connection: Any) -> None:
-    began = time.monotonic()
+    began, answered = time.monotonic(), False
     try:
         _wait_bounded(connection)
+        answered = True
     finally:
-        _thread.waited_seconds = waited_seconds() + time.monotonic() - began
+        seconds = time.monotonic() - began
+        _thread.waited_seconds = waited_seconds() + seconds
+        waited_in_vain(-silent_seconds() if answered else seconds)
 
 
 def _wait_bounded(connection: Any) -> None:
@@ -85,6 +111,6 @@ def _wait_bounded(connection: Any) -> None:
 def _end_of_wait(connection: BoundedConnection) -> float:
     connecting = connection.status == extensions.STATUS_SETUP
     own = connection.connect_seconds if connecting else (getattr(_thread, "wait_seconds", None) or connection.wait_seconds)
-    end = time.monotonic() + own
+    end = time.monotonic() + own - silent_seconds()
     deadline: float | None = getattr(_thread, "deadline", None)
     return end if deadline is None else min(end, deadline)

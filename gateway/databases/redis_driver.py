@@ -26,6 +26,7 @@ from gateway.databases.errors import (
     StatementConflict,
     StatementInvalid,
 )
+from gateway.databases.limits import POOL_WAIT_SECONDS
 from gateway.databases.model import DatabaseName, PoolStats, ResultSet
 from gateway.databases.redis_replies import Reply, ReplyBroken, ReplyReader, ReplyTooLarge, ReplyTooLate, ServerError
 from gateway.databases.redis_waiting import BoundedParser
@@ -69,7 +70,7 @@ class Driver:
         self._pool = CountingPool.from_url(
             url,
             max_connections=pool_size,
-            timeout=timeout_seconds,
+            timeout=min(timeout_seconds, POOL_WAIT_SECONDS),
             socket_timeout=timeout_seconds,
             socket_connect_timeout=timeout_seconds,
             socket_keepalive=True,

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from config.databases import DragonflySettings, RedisSettings
 from gateway.databases.driven import Driven
 from gateway.databases.errors import DatabaseDisabled
-from gateway.databases.guarding import Guard, unguarded
 from gateway.databases.limits import MAX_ANSWER_BYTES
 from gateway.databases.model import DatabaseName, Ping, ResultSet, Role
-from gateway.databases.process_local import ProcessLocal
 from gateway.databases.redis_commands import read_command
 
 if TYPE_CHECKING:
@@ -22,19 +20,13 @@ if TYPE_CHECKING:
     from gateway.databases.redis_driver import Driver
 
 
-class RedisProtocol(Driven[DragonflySettings | RedisSettings]):
+class RedisProtocol(Driven[DragonflySettings | RedisSettings, "Driver"]):
     """One server that speaks the Redis protocol. A subclass says which of the six it is."""
 
     name: DatabaseName
     engine: str
     role: Role
     version_fields: ClassVar[tuple[str, ...]] = ("redis_version",)
-
-    def __init__(self, settings: DragonflySettings | RedisSettings, guard: Guard = unguarded) -> None:
-        """`guard`: entered around every block of commands."""
-        self._settings = settings
-        self._guard = guard
-        self._driver: ProcessLocal[Driver] = ProcessLocal(self._build_driver)
 
     @property
     def configured(self) -> bool:
@@ -44,7 +36,7 @@ class RedisProtocol(Driven[DragonflySettings | RedisSettings]):
         self._driver.get().connect()
 
     def ping(self, timeout_seconds: float) -> Ping:
-        return Ping(self._driver.get().version(self.version_fields, timeout_seconds))
+        return Ping(self._pinging.get().version(self.version_fields, timeout_seconds))
 
     def query(self, statement: str, parameters: Mapping[str, Any], *, timeout_seconds: float, max_rows: int) -> ResultSet:
         """Run one reading command (`redis_commands.py` lists them): words as redis-cli splits them, `$name` a bound parameter.

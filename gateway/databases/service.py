@@ -66,6 +66,8 @@ class QueryService:
     ) -> QueryAnswer:
         """Run one read.
 
+        Args:
+            timeout_ms: of all of it; by default the database's own limit.
         Raises:
             DatabaseNotFound, DatabaseDisabled: as `Databases.get`.
             InvalidInput: a bound is exceeded; `errors` point at the field.
@@ -74,7 +76,7 @@ class QueryService:
         """
         database = self._databases.get(name)
         given = {} if parameters is None else parameters
-        timeout = limits.DEFAULT_TIMEOUT_MS if timeout_ms is None else timeout_ms
+        timeout = limits.default_timeout_ms(database.limit_seconds) if timeout_ms is None else timeout_ms
         rows = limits.DEFAULT_ROWS if max_rows is None else max_rows
         errors = list(_problems(statement, given, timeout, rows))
         if errors:

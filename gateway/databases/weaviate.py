@@ -4,6 +4,7 @@ The client costs 0.45 s and 36 MB to import (decision 9): a process that never u
 Source: https://docs.weaviate.io/weaviate/api/graphql , weaviate-client 4 (connect/v4.py).
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,37 +13,29 @@ from config.databases import WeaviateSettings
 from gateway.databases.driven import Driven
 from gateway.databases.errors import DatabaseDisabled
 from gateway.databases.graphql_text import refuse_all_but_reading
-from gateway.databases.guarding import Guard, unguarded
 from gateway.databases.model import DatabaseName, Ping, ResultSet, Role
-from gateway.databases.process_local import ProcessLocal
 
 if TYPE_CHECKING:
     from gateway.databases.weaviate_driver import Driver
 
 
-class Weaviate(Driven[WeaviateSettings]):
+class Weaviate(Driven[WeaviateSettings, "Driver"]):
     """One client of Weaviate ≥ 1.27, connected when first used and never shared across a fork."""
 
     name = DatabaseName.WEAVIATE
     engine = "Weaviate"
     role = Role.VECTOR
 
-    def __init__(self, settings: WeaviateSettings, guard: Guard = unguarded) -> None:
-        """`guard`: entered around every block of commands."""
-        self._settings = settings
-        self._guard = guard
-        self._driver: ProcessLocal[Driver] = ProcessLocal(self._build_driver)
-
     @property
     def configured(self) -> bool:
         return self._settings.host is not None
 
     def connect(self) -> None:
-        self.ping(self._settings.timeout_seconds)
+        self._driver.get().version(self._settings.timeout_seconds)
 
     def ping(self, timeout_seconds: float) -> Ping:
         """Both doors: REST is ready, and the gRPC health check says SERVING."""
-        return Ping(self._driver.get().version(timeout_seconds))
+        return Ping(self._pinging.get().version(timeout_seconds))
 
     def query(self, statement: str, parameters: Mapping[str, Any], *, timeout_seconds: float, max_rows: int) -> ResultSet:
         """Run one GraphQL query of Get, Aggregate or Explore. Parameters are its variables, `query($name: Type) {…}`, bound by the server.
@@ -60,7 +53,7 @@ class Weaviate(Driven[WeaviateSettings]):
         Raises:
             DatabaseError: any of its subclasses, never a vendor exception.
         """
-        with self._guard(self.name), self._driver.get().client(timeout_seconds or self._settings.timeout_seconds) as client:
+        with self._guard(self.name), self._driver.get().client(min(timeout_seconds or math.inf, self.limit_seconds)) as client:
             yield client
 
     def _build_driver(self) -> "Driver":

@@ -34,6 +34,7 @@ from gateway.databases.connections import Slots
 from gateway.databases.deadline import cut_off_after
 from gateway.databases.documents import as_table
 from gateway.databases.errors import DatabaseTimeout, StatementInvalid
+from gateway.databases.limits import POOL_WAIT_SECONDS
 from gateway.databases.model import PoolStats, ResultSet
 from gateway.databases.weaviate_errors import NAME, TRANSLATED, NotServing, translate
 from gateway.databases.weaviate_waiting import CHANNEL_OPTIONS, BoundedStub, BoundedTransport, begin, left, without_retry
@@ -45,7 +46,7 @@ class Driver:
     def __init__(self, host: str, settings: WeaviateSettings) -> None:
         self._settings = settings
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells each request, and the poller asks every few seconds
-        self._slots = Slots(settings.pool_size, settings.timeout_seconds)
+        self._slots = Slots(settings.pool_size, POOL_WAIT_SECONDS)
         self._connecting = threading.Lock()
         self._transport: BoundedTransport | None = None
         self._client = vendor.WeaviateClient(
@@ -76,7 +77,7 @@ class Driver:
         """
         wire = begin(timeout_seconds)
         try:
-            with self._slots.one(), cut_off_after(timeout_seconds, wire.cut) as cut:
+            with self._slots.one(timeout_seconds), cut_off_after(timeout_seconds, wire.cut) as cut:
                 try:
                     yield self._connected()
                 except TRANSLATED as error:

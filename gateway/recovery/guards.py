@@ -1,48 +1,99 @@
-"""How the databases room reaches the breakers: around each call of the house, around callers' reads, and by the poller's looks."""
+"""How the databases room reaches the breakers: around each call of the house, around callers' reads, and by the poller's looks.
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+A call that waited in vain makes the poller look at once, and a look that gets no answer either gives the database up: it is known to hang
+as soon as one ping's time after the first caller's, however seldom the poller looks and however few calls there are.
+"""
 
-from gateway.databases.errors import DatabasePoolExhausted
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from gateway.clock import Clock
+from gateway.databases.errors import DatabasePoolExhausted, DatabaseTimeout
 from gateway.databases.model import DatabaseName, ResultSet
-from gateway.databases.observing import Look
+from gateway.databases.observing import Look, timed_out
 from gateway.recovery.immediate import ImmediateRecovery
 from gateway.recovery.registry import Breakers
-from gateway.recovery.targets import DATABASE, judge_of
+from gateway.recovery.targets import DATABASE, ENDED_BY_SERVER, TELLING_SECONDS, judge_of
+
+DOUBT_SECONDS = 5.0  # where no poller looks, who waited in vain is remembered for so long
+
+
+Doubts = Callable[[str], bool]
+
+
+def nobody_doubts(_name: str) -> bool:
+    """Where no guards are wired."""
+    return False
+
+
+def nobody_looks(_name: DatabaseName) -> None:
+    """Where no poller is wired."""
 
 
 class DatabaseGuards:
-    """One breaker per database stands behind all three."""
+    """One breaker per database stands behind all three. Safe for threads.
 
-    def __init__(self, breakers: Breakers) -> None:
+    `look_soon`: asks the poller for a look; set by who wires the two.
+    """
+
+    def __init__(self, breakers: Breakers, clock: Clock) -> None:
+        self.look_soon: Callable[[DatabaseName], None] = nobody_looks
         self._breakers = breakers
-        self._looked_bad: set[DatabaseName] = set()
+        self._clock = clock
+        self._looked_bad: set[str] = set()
+        self._silent_until: dict[str, float] = {}
 
-    def around(self, name: DatabaseName, stopwatch: Callable[[], float] | None = None) -> AbstractContextManager[None]:
+    @contextmanager
+    def around(self, name: DatabaseName, stopwatch: Callable[[], float] | None = None) -> Iterator[None]:
         """A `gateway.databases.guarding.Guard`. Raises DatabaseBreakerOpen on entering."""
-        return self._breakers.of(f"{DATABASE}{name}").guard(stopwatch=stopwatch)
+        with self._noticing(name), self._breakers.of(f"{DATABASE}{name}").guard(stopwatch=stopwatch):
+            yield
+
+    def reading(self, recovery: ImmediateRecovery) -> Callable[[DatabaseName, Callable[[float], ResultSet], float], ResultSet]:
+        """A `gateway.databases.service.Recover` for statements that callers chose: they are reads, so repeating one is harmless."""
+
+        def run(name: DatabaseName, read: Callable[[float], ResultSet], timeout_seconds: float) -> ResultSet:
+            target = f"{DATABASE}{name}"
+            judge = judge_of(target, callers_own=True)
+            with self._noticing(name):
+                return recovery.run(target, read, timeout_seconds=timeout_seconds, repeatable=True, judge=judge)
+
+        return run
 
     def saw(self, name: DatabaseName, look: Look) -> None:
-        """What the poller saw: a second bad look in a row opens the breaker, traffic or not, and a good one readmits the database."""
+        """What the poller saw, traffic or not. A good look readmits the database.
+
+        A second bad look in a row opens the breaker, and so does one without an answer when a call has just waited in vain.
+        """
         if look.error is not None and look.error.code == DatabasePoolExhausted.code:
             return
-        again = name in self._looked_bad
-        (self._looked_bad.discard if look.usable else self._looked_bad.add)(name)
+        decisive = name in self._looked_bad or (timed_out(look) and self.doubts(name))
+        if look.usable:
+            self._looked_bad.discard(name)
+            self._silent_until.pop(name, None)
+        else:
+            self._looked_bad.add(name)
         seconds = (look.latency_ms or 0.0) / 1000
-        self._breakers.of(f"{DATABASE}{name}").observe(success=look.usable, duration_seconds=seconds, decisive=again)
+        self._breakers.of(f"{DATABASE}{name}").observe(success=look.usable, duration_seconds=seconds, decisive=decisive)
+
+    def doubts(self, name: str) -> bool:
+        """Whether it is better not waited for where another can answer: the last look was bad, or a call has just waited in vain."""
+        return name in self._looked_bad or self._clock.monotonic() < self._silent_until.get(name, 0.0)
 
     def state(self, name: str) -> str:
         """The breaker's state; of one that was never called, closed."""
         breaker = self._breakers.find(f"{DATABASE}{name}")
         return breaker.state().value if breaker else "closed"
 
-
-def read_recovery(recovery: ImmediateRecovery) -> Callable[[DatabaseName, Callable[[float], ResultSet], float], ResultSet]:
-    """A `gateway.databases.service.Recover` for statements that callers chose: they are reads, so repeating one is harmless."""
-
-    def run(name: DatabaseName, read: Callable[[float], ResultSet], timeout_seconds: float) -> ResultSet:
-        target = f"{DATABASE}{name}"
-        judge = judge_of(target, callers_own=True)
-        return recovery.run(target, read, timeout_seconds=timeout_seconds, repeatable=True, judge=judge)
-
-    return run
+    @contextmanager
+    def _noticing(self, name: DatabaseName) -> Iterator[None]:
+        """Notice a call that the database left without an answer."""
+        began = self._clock.monotonic()
+        try:
+            yield
+        except DatabaseTimeout as error:
+            now = self._clock.monotonic()
+            if error.database == name and error.vendor_code not in ENDED_BY_SERVER and now - began >= TELLING_SECONDS:
+                self._silent_until[name] = now + DOUBT_SECONDS
+                self.look_soon(name)
+            raise

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.databases.errors import StatementConflict
+from gateway.databases.limits import FALLBACK_AFTER_SECONDS
 from gateway.topology.model import Edge, Graph, Node, NodeKind, NodeRef, Origin, Reach
 
 GRAPH = "gateway_topology"
@@ -66,7 +67,7 @@ class ArangoGraphStore:
 
     name = "arangodb"
 
-    def __init__(self, commands: Callable[[], AbstractContextManager[Any]]) -> None:
+    def __init__(self, commands: Callable[[float | None], AbstractContextManager[Any]]) -> None:
         self._commands = commands
         self._prepared = False
 
@@ -90,17 +91,17 @@ class ArangoGraphStore:
         return Graph(tuple(sorted(own, key=lambda node: node.ref)), tuple(sorted(map(_edge, edges))))
 
     def refreshes(self) -> Mapping[Origin, datetime]:
-        with self._database() as database:
+        with self._database(FALLBACK_AFTER_SECONDS) as database:
             return {Origin(item["origin"]): datetime.fromisoformat(item["at"]) for item in _run(database, ALL_REFRESHES)}
 
     def view(self) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
-        with self._database() as database:
+        with self._database(FALLBACK_AFTER_SECONDS) as database:
             nodes, edges = _run(database, ALL_NODES), _run(database, ALL_EDGES)
         seen = [Node(_ref(node), max(node["titles"].values(), default=""), bool(node["titles"])) for node in nodes]
         return tuple(sorted(seen, key=lambda node: node.ref)), tuple(sorted(set(map(_edge, edges))))
 
     def reach(self, root: NodeRef, depth: int) -> Reach | None:
-        with self._database() as database:
+        with self._database(FALLBACK_AFTER_SECONDS) as database:
             start = next(iter(_run(database, FIND_NODE, key=_key(root))), None)
             if start is None:
                 return None
@@ -110,12 +111,12 @@ class ArangoGraphStore:
         distances = {_ref(item): item["distance"] for item in near}
         return Reach(distances, tuple(sorted(set(map(_edge, edges)))), deeper=len(walked) > len(near))
 
-    def _database(self) -> AbstractContextManager[Any]:
+    def _database(self, timeout_seconds: float | None = None) -> AbstractContextManager[Any]:
         if not self._prepared:
-            with suppress(StatementConflict), self._commands() as database:  # another process made it meanwhile
+            with suppress(StatementConflict), self._commands(timeout_seconds) as database:  # another process made it meanwhile
                 _prepare(database)
             self._prepared = True
-        return self._commands()
+        return self._commands(timeout_seconds)
 
 
 def _prepare(database: Any) -> None:

@@ -7,6 +7,7 @@ from typing import TypeVar
 import structlog
 
 from gateway.errors import FieldError, GatewayError, InvalidInput, Unavailable
+from gateway.recovery.guards import Doubts, nobody_doubts
 from gateway.recovery.registry import Breakers
 from gateway.topology.errors import NodeNotFound
 from gateway.topology.model import (
@@ -31,11 +32,13 @@ class Topology:
 
     Args:
         stores: first choice first.
+        doubts: whether a store is better not waited for; then it is asked last.
     """
 
-    def __init__(self, stores: Sequence[GraphStore], breakers: Breakers) -> None:
+    def __init__(self, stores: Sequence[GraphStore], breakers: Breakers, doubts: Doubts = nobody_doubts) -> None:
         self._stores = tuple(stores)
         self._breakers = breakers
+        self._doubts = doubts
 
     def view(self) -> TopologyView:
         """The whole graph.
@@ -128,7 +131,7 @@ class Topology:
 
     def _ask(self, question: Callable[[GraphStore], T]) -> T:
         failure: GatewayError = Unavailable("The topology has no store")
-        for store in self._stores:
+        for store in sorted(self._stores, key=lambda each: self._doubts(each.name)):
             try:
                 with self._breakers.of(f"database:{store.name}").guard():
                     return question(store)

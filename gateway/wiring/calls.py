@@ -28,6 +28,7 @@ class Calls:
 
     databases: Databases
     breakers: Breakers
+    guards: DatabaseGuards
     breaker_sharing: BreakerSharing | None
     recovery: ImmediateRecovery
     poller: Poller
@@ -47,17 +48,20 @@ class Messages:
 def build_calls(settings: Settings, clock: Clock) -> Calls:
     """Every configured database and the Configuration Service have their breaker from the start."""
     breakers = Breakers(clock)
-    guards = DatabaseGuards(breakers)
+    guards = DatabaseGuards(breakers, clock)
     databases = Databases(settings, guards.around)
     for target in (*(f"database:{database.name}" for database in databases.configured), CONFIGURATION_SERVICE):
         breakers.of(target)
     store = databases.dragonflydb
+    poller = Poller(databases, settings.poller, clock, guards.state, guards.saw)
+    guards.look_soon = poller.look_soon
     return Calls(
         databases=databases,
         breakers=breakers,
+        guards=guards,
         breaker_sharing=BreakerSharing(breakers, DragonflyBreakerStore(store.unguarded_commands), clock) if store.configured else None,
-        recovery=ImmediateRecovery(breakers, clock),
-        poller=Poller(databases, settings.poller, clock, guards.state, guards.saw),
+        recovery=ImmediateRecovery(breakers, clock, policy=policy_allowing(settings.recovery.actions)),
+        poller=poller,
         http=HttpClient(OUTBOUND_CONNECTIONS, clock),
         cache=build_cache(settings, clock),
     )

@@ -74,6 +74,7 @@ def _build_analytics(settings: Settings, clock: Clock, calls: Calls) -> Analytic
     clickhouse = [ClickHouseEventStore(databases.clickhouse.commands)] if databases.clickhouse.configured else []
     return Analytics(
         [*clickhouse, postgres],
+        doubts=calls.guards.doubts,
         FileSpool(spool_directory(settings), "analytics", options.spool_max_bytes),
         calls.breakers,
         clock,
@@ -95,7 +96,7 @@ def _build_patterns(settings: Settings, clock: Clock, calls: Calls) -> Patterns:
         buffer=buffer,
         learning=Learning(buffer, store, spool, calls.breakers, clock),
         store=store,
-        indexes=PatternIndexes(first, local, PointStore(transaction), store, calls.breakers),
+        indexes=PatternIndexes(first, local, PointStore(transaction), store, calls.breakers, doubts=calls.guards.doubts),
         clock=clock,
         policy=RecoveryPolicy(allowed=frozenset(map(Action, settings.recovery.actions)) | ALWAYS_ALLOWED),
     )
@@ -105,4 +106,4 @@ def _build_topology(calls: Calls) -> Topology:
     """ArangoDB when it is configured, PostgreSQL behind it."""
     databases = calls.databases
     arangodb = [ArangoGraphStore(databases.arangodb.commands)] if databases.arangodb.configured else []
-    return Topology([*arangodb, PostgresGraphStore(databases.postgres.transaction)], calls.breakers)
+    return Topology([*arangodb, PostgresGraphStore(databases.postgres.transaction)], calls.breakers, calls.guards.doubts)

@@ -77,7 +77,7 @@ def build_room(
     settings = Settings.from_environment(environment)
     own = settings.configuration
     http = HttpClient(8, clock)
-    postgres = Postgres(settings.postgres, DatabaseGuards(Breakers(clock)).around)
+    postgres = Postgres(settings.postgres, DatabaseGuards(Breakers(clock), clock).around)
     transport = Transport(http, own, clock)
     client, registry = ConfigurationServiceClient(transport), FlowRegistryClient(transport)
     copies = Copies(postgres, clock)

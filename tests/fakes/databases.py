@@ -26,6 +26,10 @@ class FakeDatabase:
         self.result = ResultSet(("n",), ((1,),))
         self.queries: list[tuple[str, Mapping[str, Any], float, int]] = []
 
+    @property
+    def limit_seconds(self) -> float:
+        return 5.0
+
     def connect(self) -> None:
         self.ping(1.0)
 

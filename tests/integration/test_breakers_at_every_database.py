@@ -38,8 +38,9 @@ ENTRIES: dict[str, Callable[[Any], AbstractContextManager[Any]]] = {
 
 @pytest.fixture
 def nowhere() -> Iterator[tuple[Databases, Breakers]]:
-    breakers = Breakers(FakeClock())
-    databases = Databases(Settings.from_environment(NOWHERE), DatabaseGuards(breakers).around)
+    clock = FakeClock()
+    breakers = Breakers(clock)
+    databases = Databases(Settings.from_environment(NOWHERE), DatabaseGuards(breakers, clock).around)
     yield databases, breakers
     databases.close()
 
@@ -72,7 +73,7 @@ def test_after_a_few_failures_nothing_is_sent_but_pings(nowhere: tuple[Databases
 def test_time_spent_on_something_else_inside_a_transaction_does_not_count(postgres_url: str) -> None:
     clock = FakeClock()
     breakers = Breakers(clock)
-    databases = Databases(Settings.from_environment({"DATABASE_URL": postgres_url}), DatabaseGuards(breakers).around)
+    databases = Databases(Settings.from_environment({"DATABASE_URL": postgres_url}), DatabaseGuards(breakers, clock).around)
     for _ in range(DATABASE_POLICY.window_calls):
         with databases.postgres.transaction() as connection:
             connection.exec_driver_sql("SELECT 1")

@@ -55,7 +55,9 @@ class QueryBody(Body):
 
     statement: str = Field(min_length=1, max_length=limits.MAX_STATEMENT_BYTES)
     parameters: JsonObject = Field(default_factory=dict, description="Bound by the driver, never pasted into the statement")
-    timeout_ms: int = Field(limits.DEFAULT_TIMEOUT_MS, ge=limits.MIN_TIMEOUT_MS, le=limits.MAX_TIMEOUT_MS)
+    timeout_ms: int | None = Field(
+        None, ge=limits.MIN_TIMEOUT_MS, le=limits.MAX_TIMEOUT_MS, description="Of all of it; by default the database's own limit"
+    )
     max_rows: int = Field(limits.DEFAULT_ROWS, ge=1, le=limits.MAX_ROWS)
 
 

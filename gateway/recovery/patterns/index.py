@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import structlog
 
 from gateway.errors import GatewayError, Unavailable
+from gateway.recovery.guards import Doubts, nobody_doubts
 from gateway.recovery.patterns.embedding import embed
 from gateway.recovery.patterns.index_postgres import PointStore
 from gateway.recovery.patterns.model import Facts
@@ -26,16 +27,25 @@ class PatternIndexes:
     Args:
         remote: the first choice, a copy of what PostgreSQL holds; None when Weaviate is not configured.
         local: indexes over the points in PostgreSQL, first choice first.
+        doubts: whether a database is better not waited for; then it is asked last.
     """
 
     def __init__(
-        self, remote: PatternIndex | None, local: Sequence[PatternIndex], points: PointStore, patterns: PatternStore, breakers: Breakers
+        self,
+        remote: PatternIndex | None,
+        local: Sequence[PatternIndex],
+        points: PointStore,
+        patterns: PatternStore,
+        breakers: Breakers,
+        *,
+        doubts: Doubts = nobody_doubts,
     ) -> None:
         self._remote = remote
         self._local = tuple(local)
         self._points = points
         self._patterns = patterns
         self._breakers = breakers
+        self._doubts = doubts
         self._served_by = ""
 
     def nearest(self, facts: Facts, limit: int) -> tuple[tuple[Neighbour, ...], str]:
@@ -46,7 +56,8 @@ class PatternIndexes:
         """
         point = Point(facts.fingerprint, embed(facts))
         failure: GatewayError = Unavailable("There is no index of patterns")
-        for index in (*([self._remote] if self._remote else []), *self._local):
+        indexes = (*([self._remote] if self._remote else []), *self._local)
+        for index in sorted(indexes, key=lambda each: self._doubts(each.name)):
             try:
                 with self._breakers.of(TARGETS.get(index.name, POSTGRES)).guard():
                     found = index.nearest(point, limit + 1)

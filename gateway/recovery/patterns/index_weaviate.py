@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from gateway.databases.errors import DatabaseError, DatabaseFailed, StatementInvalid
+from gateway.databases.limits import FALLBACK_AFTER_SECONDS
 from gateway.recovery.patterns.embedding import VERSION
 from gateway.recovery.patterns.ports import Neighbour, Point
 
@@ -30,14 +31,14 @@ class WeaviateIndex:
 
     name = "weaviate"
 
-    def __init__(self, commands: Callable[[], AbstractContextManager[Any]]) -> None:
+    def __init__(self, commands: Callable[[float | None], AbstractContextManager[Any]]) -> None:
         self._commands = commands
         self._prepared = False
 
     def prepare(self) -> bool:
         if self._prepared:
             return False
-        with self._commands() as client:
+        with self._commands(None) as client:
             missing = not client.collections.exists(COLLECTION)
         made = missing and self._create()
         self._prepared = True
@@ -61,7 +62,8 @@ class WeaviateIndex:
         answer = self._ask(
             lambda collection: collection.query.near_vector(
                 list(point.vector), limit=limit, return_metadata=["distance"], return_properties=["fingerprint"]
-            )
+            ),
+            FALLBACK_AFTER_SECONDS,
         )
         found = [Neighbour(item.properties["fingerprint"], round(1 - item.metadata.distance, 6)) for item in answer.objects]
         return tuple(sorted(found, key=lambda each: (-each.similarity, each.fingerprint)))
@@ -73,10 +75,10 @@ class WeaviateIndex:
 
         self._ask(remove)
 
-    def _ask(self, question: Callable[[Any], Any]) -> Any:
+    def _ask(self, question: Callable[[Any], Any], timeout_seconds: float | None = None) -> Any:
         """Whatever fails, the collection may be gone: it is looked for again before the next put."""
         try:
-            with self._commands() as client:
+            with self._commands(timeout_seconds) as client:
                 return question(client.collections.use(COLLECTION))
         except DatabaseError:
             self._prepared = False
@@ -85,11 +87,11 @@ class WeaviateIndex:
     def _create(self) -> bool:
         """Whether we made it; another process may have been faster."""
         try:
-            with self._commands() as client:
+            with self._commands(None) as client:
                 client.collections.create_from_dict(DEFINITION)
             return True
         except StatementInvalid:
-            with self._commands() as client:
+            with self._commands(None) as client:
                 if client.collections.exists(COLLECTION):
                     return False
             raise

@@ -188,7 +188,7 @@ def test_a_refused_connection_is_unreachable_and_used_again_when_it_is_back(data
 
 
 def test_a_reset_in_mid_answer_is_unreachable(database: Database, subject: Subject) -> None:
-    database.ping(5)
+    numbers(database, subject, 3)
     for proxy in subject.proxies:
         proxy.mode = "reset"
     statement, parameters = subject.rows(20)
@@ -203,7 +203,7 @@ def test_a_reset_in_mid_answer_is_unreachable(database: Database, subject: Subje
 
 
 def test_a_restarted_server_costs_one_failed_call_at_most(database: Database, subject: Subject) -> None:
-    database.ping(5)
+    numbers(database, subject, 3)
     for proxy in subject.proxies:
         proxy.drop_all()
     failures = 0
@@ -238,6 +238,23 @@ def test_its_pool_is_bounded_and_counted(database: Database, subject: Subject) -
     stats = database.pool_stats()
     assert stats.in_use == 0
     assert stats.idle <= limit
+
+
+def test_a_ping_is_answered_while_callers_that_hang_hold_every_connection(database: Database, subject: Subject) -> None:
+    numbers(database, subject, 3)
+    limit = database.pool_stats().limit
+    statement, parameters = subject.rows(3)
+    for proxy in subject.proxies:
+        proxy.mode = "hang"
+    with ThreadPoolExecutor(limit) as pool:
+        waiting = [pool.submit(database.query, statement, parameters, timeout_seconds=3, max_rows=10) for _ in range(limit)]
+        while database.pool_stats().in_use < limit:
+            assert not any(each.done() for each in waiting)
+            time.sleep(0.005)
+        for proxy in subject.proxies:
+            proxy.mode = "pass"
+        assert database.ping(2).version
+        assert database.pool_stats().in_use > 0
 
 
 def test_a_child_process_shares_no_connection(database: Database, subject: Subject) -> None:

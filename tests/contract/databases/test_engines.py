@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from config.settings import Settings
+from gateway.databases import postgres_waiting
 from gateway.databases.errors import (
     AnswerTooLarge,
     DatabasePoolExhausted,
@@ -22,6 +23,7 @@ from gateway.databases.errors import (
 )
 from gateway.databases.limits import MAX_PARAMETERS
 from gateway.databases.pool import Databases
+from gateway.databases.postgres import GRACE_SECONDS
 from gateway.databases.postgres_errors import translated
 from gateway.databases.postgres_reading import read
 from gateway.databases.sql_text import Kind, Token
@@ -80,6 +82,32 @@ def test_clickhouses_http_port_in_place_of_the_native_one_gets_a_clear_line(clic
     environment = {"CLICKHOUSE_HOST": "127.0.0.1", "CLICKHOUSE_NATIVE_PORT": str(clickhouse_server_http_port)}
     with databases(**environment) as made, pytest.raises(DatabaseUnreachable, match="CLICKHOUSE_NATIVE_PORT leads to an HTTP server"):
         made.clickhouse.ping(0.5)
+
+
+@pytest.mark.parametrize("name", ["clickhouse", "clickhouse-engine"])
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("Nullable(String)", None),
+        ("Nullable(Int64)", None),
+        ("UInt8", True),
+        ("Int64", -(2**63)),
+        ("Float64", 1e-300),
+        ("Float64", float("inf")),
+        ("String", "NULL"),
+        ("Array(String)", ["it's", "\\", "a\n\tb", ""]),
+        ("Array(Float64)", [1.5, -2.0]),
+        ("Array(Nullable(UInt8))", [True, None]),
+        ("UUID", "6c1d7ab0-93a8-4a63-9f3a-b8ae6ae7e9a2"),
+    ],
+)
+def test_clickhouse_reads_every_kind_of_parameter_as_it_was_meant(
+    request: pytest.FixtureRequest, name: str, kind: str, value: object
+) -> None:
+    with subject_of(name, request) as subject, subject.opened() as database:
+        statement = f"SELECT {{value:{kind}}} AS value, 100 % 7 AS rest"
+        ((found, rest),) = database.query(statement, {"value": value}, timeout_seconds=5, max_rows=1).rows
+        assert (str(found) if kind == "UUID" else found, rest) == (value, 2)
 
 
 @pytest.mark.parametrize("name", ["clickhouse", "arangodb", "redis"])
@@ -239,6 +267,51 @@ def test_a_transaction_gives_up_on_a_postgres_that_falls_silent(request: pytest.
             assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
 
 
+def test_all_transactions_of_a_request_together_wait_for_a_silent_postgres_once(request: pytest.FixtureRequest) -> None:
+    with subject_of("postgres", request) as subject, databases(**subject.environment, POSTGRES_STATEMENT_TIMEOUT_SECONDS="0.5") as made:
+        made.postgres.connect()
+        (proxy,) = subject.proxies
+        with made.postgres.one_request():
+            proxy.mode = "hang"
+            for _ in range(3):
+                with pytest.raises(DatabaseTimeout), made.postgres.transaction() as connection:
+                    connection.exec_driver_sql("SELECT 1")
+            assert postgres_waiting.silent_seconds() == pytest.approx(0.5 + GRACE_SECONDS, abs=0.2)
+            opened = proxy.accepted
+            proxy.mode = "pass"
+            with pytest.raises(DatabaseTimeout), made.postgres.transaction():
+                pytest.fail("began")
+            assert proxy.accepted == opened
+        with made.postgres.one_request(), made.postgres.transaction() as connection:
+            assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
+
+
+def test_an_answer_ends_the_silence(postgres_url: str) -> None:
+    with databases(DATABASE_URL=postgres_url, POSTGRES_STATEMENT_TIMEOUT_SECONDS="0.4") as made, made.postgres.one_request():
+        for _ in range(3):
+            with made.postgres.transaction() as connection:
+                connection.exec_driver_sql("SELECT pg_sleep(0.3)")
+        assert postgres_waiting.silent_seconds() < 0.1
+
+
+def test_a_read_of_postgres_may_take_longer_than_a_statement_of_the_house(postgres_url: str) -> None:
+    with databases(DATABASE_URL=postgres_url, POSTGRES_STATEMENT_TIMEOUT_SECONDS="0.2") as made:
+        answer = made.postgres.query("SELECT 1 FROM pg_sleep(1)", {}, timeout_seconds=10, max_rows=1)
+    assert answer.rows == ((1,),)
+
+
+def test_clickhouse_is_given_up_when_it_says_nothing_for_as_long_as_the_caller_can_wait(request: pytest.FixtureRequest) -> None:
+    with subject_of("clickhouse", request) as subject, databases(**subject.environment) as made:
+        made.clickhouse.connect()
+        with made.clickhouse.commands(None, 1.0) as client:  # it tells its progress meanwhile
+            assert client.execute("SELECT sleep(1), sleep(1)") == [(0, 0)]
+        subject.proxies[0].mode = "hang"
+        began = time.monotonic()
+        with pytest.raises(DatabaseTimeout), made.clickhouse.commands(None, 0.3) as client:
+            client.execute("SELECT 1")
+        assert time.monotonic() - began < 3  # its own limit is 5
+
+
 def test_a_transaction_may_have_a_limit_of_its_own(postgres_url: str) -> None:
     with databases(DATABASE_URL=postgres_url, POSTGRES_STATEMENT_TIMEOUT_SECONDS="0.2") as made:
         with made.postgres.transaction(statement_timeout_seconds=10) as connection:
@@ -250,7 +323,7 @@ def test_a_transaction_may_have_a_limit_of_its_own(postgres_url: str) -> None:
 def test_a_full_pool_of_postgres_says_so_and_counts_who_waited(postgres_url: str) -> None:
     with databases(DATABASE_URL=postgres_url, POSTGRES_POOL_SIZE="1") as made:
         with made.postgres.transaction(), pytest.raises(DatabasePoolExhausted):
-            made.postgres.ping(1)
+            made.postgres.query("SELECT 1", {}, timeout_seconds=1, max_rows=1)
         stats = made.postgres.pool_stats()
         assert (stats.in_use, stats.idle, stats.limit, stats.waits) == (0, 1, 1, 1)
 

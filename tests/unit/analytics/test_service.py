@@ -60,6 +60,22 @@ def test_the_second_store_takes_over_and_answers_marked_so(bench: Bench) -> None
     assert bench.analytics.snapshot().writing_to == "postgres"
 
 
+def test_a_store_that_is_better_not_waited_for_is_asked_last(bench: Bench) -> None:
+    bench.request()
+    bench.analytics.flush()
+    doubted = Analytics(
+        [bench.first, bench.second],
+        FileSpool(Path("unused"), "x", 0),
+        bench.breakers,
+        bench.clock,
+        doubts=lambda name: name == "clickhouse",
+    )
+    attempts = bench.first.attempts
+    assert (doubted.requests(HOUR).served_by, bench.first.attempts) == ("postgres", attempts)
+    bench.second.down = True
+    assert doubted.requests(HOUR).served_by == "clickhouse"
+
+
 def test_a_store_that_keeps_failing_is_not_asked_for_a_while(bench: Bench) -> None:
     bench.first.down = True
     for _ in range(10):

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from config.databases import PollerSettings
-from gateway.databases.errors import DatabasePoolExhausted, DatabaseReadOnly, DatabaseUnreachable
+from gateway.databases.errors import DatabasePoolExhausted, DatabaseReadOnly, DatabaseTimeout, DatabaseUnreachable
 from gateway.databases.model import DatabaseName, Status
-from gateway.databases.poller import Poller
+from gateway.databases.observing import AGAIN_SECONDS
+from gateway.databases.poller import CALM_SECONDS, Poller
 from tests.fakes.clock import FakeClock
 from tests.fakes.databases import FakeDatabase
 
@@ -78,6 +79,28 @@ def test_a_database_that_fails_keeps_when_it_was_last_well(six: dict[DatabaseNam
         "DATABASE_CONNECTION_ERROR",
         "08006",
     )
+
+
+def test_one_that_begins_to_be_silent_is_looked_at_once_more_at_once(six: dict[DatabaseName, FakeDatabase], clock: FakeClock) -> None:
+    poller = looked(six, clock)
+    six[CLICKHOUSE].error = DatabaseTimeout(CLICKHOUSE, "It did not answer in time")
+    waits = [poller.step(CLICKHOUSE) for _ in range(3)]
+    assert waits == [AGAIN_SECONDS, SETTINGS.down_interval_seconds, SETTINGS.down_interval_seconds]
+
+
+def test_who_waited_in_vain_makes_it_look_at_once_but_not_again_and_again(six: dict[DatabaseName, FakeDatabase], clock: FakeClock) -> None:
+    poller = Poller(six.values(), PollerSettings.read({"POLL_INTERVAL_SECONDS": "3600"}), clock)
+    poller.look_soon(POSTGRES)  # nobody polls
+    poller.start()
+    until(lambda: six[POSTGRES].pings == 1 and poller.snapshot()[POSTGRES].status is Status.HEALTHY)
+    poller.look_soon(POSTGRES)  # just looked
+    clock.advance(CALM_SECONDS)
+    poller.look_soon(CLICKHOUSE)
+    until(lambda: six[CLICKHOUSE].pings == 2)
+    assert six[POSTGRES].pings == 1
+    poller.look_soon(POSTGRES)
+    until(lambda: six[POSTGRES].pings == 2)
+    poller.stop()
 
 
 def test_a_database_that_is_back_is_healthy_at_the_next_look(six: dict[DatabaseName, FakeDatabase], clock: FakeClock) -> None:

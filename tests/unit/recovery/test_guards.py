@@ -6,7 +6,7 @@ from gateway.databases.errors import DatabasePoolExhausted, DatabaseTimeout, Dat
 from gateway.databases.model import DatabaseName, ResultSet, StatusError
 from gateway.databases.observing import Look
 from gateway.recovery.breaker import BreakerState
-from gateway.recovery.guards import DatabaseGuards, read_recovery
+from gateway.recovery.guards import DOUBT_SECONDS, DatabaseGuards
 from gateway.recovery.immediate import ImmediateRecovery
 from gateway.recovery.registry import Breakers
 from gateway.recovery.targets import DatabaseBreakerOpen
@@ -21,8 +21,10 @@ class Bench:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.breakers = Breakers(self.clock, roll=lambda: 0.0)
-        self.guards = DatabaseGuards(self.breakers)
-        self.read = read_recovery(ImmediateRecovery(self.breakers, self.clock, sleep=self.clock.advance, roll=lambda: 0.5))
+        self.guards = DatabaseGuards(self.breakers, self.clock)
+        self.asked_to_look: list[DatabaseName] = []
+        self.guards.look_soon = self.asked_to_look.append
+        self.read = self.guards.reading(ImmediateRecovery(self.breakers, self.clock, sleep=self.clock.advance, roll=lambda: 0.5))
 
     @property
     def state(self) -> str:
@@ -31,6 +33,15 @@ class Bench:
     def look(self, code: str | None = None) -> None:
         error = StatusError("x", code, "x") if code else None
         self.guards.saw(NAME, Look(self.clock.now(), error, latency_ms=5.0, usable=code is None))
+
+    def wait_in_vain(self, seconds: float, vendor_code: str | None = None) -> None:
+        def wait() -> None:
+            with self.guards.around(NAME):
+                self.clock.advance(seconds)
+                raise DatabaseTimeout(NAME, "x", vendor_code=vendor_code)
+
+        with pytest.raises(DatabaseTimeout):
+            wait()
 
     def fail(self, times: int) -> None:
         for _ in range(times):
@@ -58,6 +69,68 @@ def test_two_bad_looks_open_it_and_two_good_ones_readmit_it_without_traffic() ->
         states.append(bench.state)
         bench.clock.advance(0.5)
     assert states == ["closed", "open", "half_open", "closed"]
+
+
+def test_a_call_that_waited_in_vain_asks_for_a_look_and_that_one_decides() -> None:
+    bench = Bench()
+    assert not bench.guards.doubts(NAME)
+    bench.wait_in_vain(2.0)
+    assert (bench.asked_to_look, bench.guards.doubts(NAME), bench.state) == ([NAME], True, "closed")
+    bench.look("DATABASE_TIMEOUT")
+    assert bench.state == "open"
+
+
+def test_a_blip_opens_nothing() -> None:
+    bench = Bench()
+    bench.wait_in_vain(2.0)
+    bench.look()  # it answers again
+    bench.look("DATABASE_TIMEOUT")
+    bench.look()
+    assert (bench.state, bench.guards.doubts(NAME)) == ("closed", False)
+
+
+def test_a_restart_opens_nothing_although_calls_and_a_look_meet_broken_connections() -> None:
+    bench = Bench()
+    bench.fail(2)
+    bench.look("DATABASE_CONNECTION_ERROR")
+    assert (bench.state, bench.asked_to_look) == ("closed", [])
+    bench.look()
+    assert bench.state == "closed"
+
+
+def test_a_deadline_of_a_moment_and_a_statement_that_the_server_ended_ask_for_no_look() -> None:
+    bench = Bench()
+    bench.wait_in_vain(0.1)
+    bench.wait_in_vain(2.0, "57014")
+    assert (bench.asked_to_look, bench.guards.doubts(NAME)) == ([], False)
+
+
+def test_doubts_end_where_nobody_looks_too() -> None:
+    bench = Bench()
+    bench.wait_in_vain(2.0)
+    bench.clock.advance(DOUBT_SECONDS)
+    assert not bench.guards.doubts(NAME)
+
+
+def test_a_bad_look_is_doubted_until_a_good_one() -> None:
+    bench = Bench()
+    bench.look("DATABASE_CONNECTION_ERROR")
+    bench.clock.advance(60)
+    assert bench.guards.doubts(NAME)
+    bench.look()
+    assert not bench.guards.doubts(NAME)
+
+
+def test_a_callers_read_that_waited_in_vain_asks_for_a_look_too() -> None:
+    bench = Bench()
+
+    def hung(seconds: float) -> ResultSet:
+        bench.clock.advance(seconds)
+        raise DatabaseTimeout(NAME, "x")
+
+    with pytest.raises(DatabaseTimeout):
+        bench.read(NAME, hung, 2.0)
+    assert bench.asked_to_look == [NAME]
 
 
 def test_a_look_that_found_no_connection_says_nothing() -> None:

@@ -175,6 +175,15 @@ def test_both_stores_hold_everything_and_the_second_answers_when_the_first_is_do
     assert (after.nodes, after.edges, after.served_by) == (before.nodes, before.edges, "postgres")
 
 
+def test_a_store_that_is_better_not_waited_for_is_asked_last(topology_bench: TopologyBench) -> None:
+    topology_bench.feeder.refresh()
+    stores = [topology_bench.first, topology_bench.second]
+    doubted = Topology(stores, Breakers(topology_bench.clock), lambda name: name == "arangodb")
+    assert doubted.view().served_by == "postgres"
+    topology_bench.second.down = True
+    assert doubted.view().served_by == "arangodb"
+
+
 def test_an_origin_that_cannot_be_asked_keeps_its_word(topology_bench: TopologyBench) -> None:
     topology_bench.feeder.refresh()
     topology_bench.platform.registry_down = True
