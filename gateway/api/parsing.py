@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 
 from flask import request
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from gateway.errors import FieldError, InvalidInput
 from gateway.flows.limits import pointer_to
+from gateway.flows.wording import in_plain_words
 from gateway.security.addresses import is_fit
 from gateway.security.bodies import read_json
 
@@ -18,29 +18,6 @@ MAX_WAIT_SECONDS = 30
 IDEMPOTENCY_KEY = "Idempotency-Key"
 IDEMPOTENCY_KEY_PATTERN = re.compile(r"[\x21-\x7e]{1,255}")
 WAIT = re.compile(r"wait\s*=\s*(\"?)(\d{1,9})\1", re.IGNORECASE)
-PLAIN_WORDS = {
-    "missing": "is required",
-    "extra_forbidden": "is not a known field",
-    "string_type": "must be a string",
-    "int_type": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "float_type": "must be a number",
-    "float_parsing": "must be a number",
-    "bool_type": "must be true or false",
-    "dict_type": "must be an object",
-    "list_type": "must be a list",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-    "string_too_short": "must not be empty",
-    "string_too_long": "is longer than {max_length} characters",
-    "string_pattern_mismatch": "does not match {pattern}",
-    "greater_than_equal": "must be at least {ge}",
-    "greater_than": "must be more than {gt}",
-    "less_than_equal": "must be at most {le}",
-    "enum": "must be {expected}",
-    "literal_error": "must be {expected}",
-}
 
 
 def parse_body(model: type[ModelT]) -> ModelT:
@@ -107,13 +84,6 @@ def _validate(model: type[ModelT], value: Any, *, pointer: Callable[[tuple[int |
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        found = [FieldError(pointer(item["loc"]), _plain(item)) for item in error.errors(include_input=False, include_url=False)]
+        found = [FieldError(pointer(item["loc"]), in_plain_words(item)) for item in error.errors(include_input=False, include_url=False)]
         first = f"{found[0].pointer or 'it'} {found[0].detail}"
         raise InvalidInput(f"The {what} is not valid: {first}", found) from error
-
-
-def _plain(item: ErrorDetails) -> str:
-    template = PLAIN_WORDS.get(item["type"])
-    if template is None:
-        return item["msg"].removeprefix("Value error, ")
-    return template.format(**item.get("ctx", {}))

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from gateway.errors import FieldError
 from gateway.flows.errors import FlowInvalid
 from gateway.flows.limits import find_excess, pointer_to
 from gateway.flows.model import MAX_EDGES, MAX_ITEMS, MAX_NODES, FlowDefinition
 from gateway.flows.rules import broken_rules
+from gateway.flows.wording import in_plain_words
 
 Extra = Literal["forbid", "ignore"]
 LISTS = {
@@ -25,26 +25,6 @@ LISTS = {
     "credentials": MAX_ITEMS,
     "triggers": MAX_ITEMS,
     "tags": MAX_ITEMS,
-}
-PLAIN_WORDS = {
-    "missing": "is required",
-    "extra_forbidden": "is not a field of a flow definition",
-    "string_type": "must be a string",
-    "string_too_short": "must not be empty",
-    "int_type": "must be a whole number",
-    "bool_type": "must be true or false",
-    "dict_type": "must be an object",
-    "tuple_type": "must be a list",
-    "too_short": "must not be empty",
-    "string_pattern_mismatch": "does not match {pattern}",
-    "string_too_long": "is longer than {max_length} characters",
-    "enum": "must be {expected}",
-    "literal_error": "must be {expected}",
-    "float_type": "must be a number",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than_equal": "must be at most {le}",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
 }
 
 
@@ -136,13 +116,11 @@ def _field_errors(error: ValidationError) -> list[FieldError]:
     """Every problem once; a list whose items are all wrong is not called empty on top."""
     found = error.errors(include_url=False, include_input=False)
     parents = {each["loc"][:-depth] for each in found for depth in range(1, len(each["loc"]))}
-    return [_field_error(each) for each in found if each["type"] != "too_short" or each["loc"] not in parents]
-
-
-def _field_error(error: ErrorDetails) -> FieldError:
-    words = PLAIN_WORDS.get(error["type"])
-    detail = words.format(**error.get("ctx", {})) if words else error["msg"]
-    return FieldError(pointer_to(*error["loc"]), detail)
+    return [
+        FieldError(pointer_to(*each["loc"]), in_plain_words(each))
+        for each in found
+        if each["type"] != "too_short" or each["loc"] not in parents
+    ]
 
 
 def _invalid(problems: list[FieldError]) -> FlowInvalid:
