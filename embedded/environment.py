@@ -16,7 +16,7 @@ PLACE = ROOT / ".venv"
 OLDEST_PYTHON = (3, 11)
 SETS = {
     "production": ("requirements.txt", "requirements/embedded.txt"),
-    "development": ("requirements/development.txt",),
+    "development": ("requirements/development.txt", "requirements/engine.txt"),
     "samples": ("requirements/samples.txt",),
 }
 

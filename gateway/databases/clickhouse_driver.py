@@ -14,7 +14,7 @@ from clickhouse_driver import errors as vendor
 
 from config.databases import ClickHouseSettings
 from gateway.databases.clickhouse_errors import NAME, translate
-from gateway.databases.clickhouse_statement import named_parameters, with_literals
+from gateway.databases.clickhouse_statement import bound_statement, with_literals
 from gateway.databases.collecting import RowCollector
 from gateway.databases.connections import Connections, PoolExhausted
 from gateway.databases.deadline import cut_off_after
@@ -104,8 +104,8 @@ class Driver:
         if client.connection.server_info.used_revision < defines.DBMS_MIN_PROTOCOL_VERSION_WITH_PARAMETERS:
             text, bound = with_literals(tokens, parameters), None
         else:
-            text, bound = "".join(token.text for token in tokens), named_parameters(tokens, parameters)
-            client.connection.context.client_settings["server_side_params"] = True
+            text, bound = bound_statement(tokens, parameters)
+            settings = {**settings, "server_side_params": True}
         return iter(client.execute_iter(text, bound, with_column_types=True, settings=settings))
 
     def _open(self, timeout: float) -> Client:

@@ -4,7 +4,7 @@ A server from 22.8 on binds them itself. An older one knows no parameters, so ea
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.databases.errors import StatementInvalid, StatementRefused
@@ -16,6 +16,7 @@ MAX_DEPTH = 200  # an old server's parser overflows its stack, and the server di
 MAX_SIGNS = 20_000  # it dies of a chain of forty thousand operators too; a list's commas do not count
 READING = frozenset({"SELECT", "WITH", "SHOW", "DESC", "DESCRIBE", "EXISTS", "EXPLAIN", "("})
 _TYPE = re.compile(r"\s*[A-Za-z][A-Za-z0-9_]*(?:\s*\([A-Za-z0-9_(), ']*\))?\s*")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPENING, _CLOSING = frozenset({"(", "[", "CASE"}), frozenset({")", "]", "END"})
 _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0", "\b": "\\b", "\f": "\\f"}
 
@@ -46,52 +47,69 @@ def _refuse_what_overflows(tokens: list[Token]) -> None:
             raise StatementRefused(NAME, f"The statement is nested deeper than {MAX_DEPTH} or has more than {MAX_SIGNS} brackets and signs")
 
 
+def bound_statement(tokens: list[Token], parameters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The statement for a server that binds, and the values that it names.
+
+    The driver has no bound form of null, and writes True where the server reads 1: null is written as a literal, booleans go as numbers.
+
+    Raises:
+        StatementInvalid: a parameter is missing, or its value has no literal.
+    """
+    bound: dict[str, Any] = {}
+
+    def bind(name: str, type_name: str) -> str:
+        value = _value_of(name, parameters)
+        if value is None:
+            return _cast(name, type_name, value)
+        literal(name, value)
+        bound[name] = _with_numbers(value)
+        return f"{{{name}:{type_name}}}"
+
+    return _replaced(tokens, bind), bound
+
+
 def with_literals(tokens: list[Token], parameters: Mapping[str, Any]) -> str:
     """The statement for a server without parameters.
 
     Raises:
         StatementInvalid: a parameter is missing, its type is unreadable, or its value has no literal.
     """
+    return _replaced(tokens, lambda name, type_name: _cast(name, type_name, _value_of(name, parameters)))
+
+
+def _replaced(tokens: list[Token], write: Callable[[str, str], str]) -> str:
+    """The statement with each `{name:Type}` as `write(name, type)` has it. Any other brace is the server's to judge."""
     parts: list[str] = []
     position = 0
     while position < len(tokens):
-        if tokens[position].text != "{":
-            parts.append(tokens[position].text)
-            position += 1
-            continue
         end = next((index for index in range(position, len(tokens)) if tokens[index].text == "}"), None)
-        if end is None:
-            raise StatementInvalid(NAME, "A { is open; parameters are written {name:Type}")
-        parts.append(_literal_of("".join(token.text for token in tokens[position + 1 : end]), parameters))
-        position = end + 1
+        if tokens[position].text == "{" and end is not None:
+            name, separator, type_name = "".join(token.text for token in tokens[position + 1 : end]).partition(":")
+            if separator and _NAME.fullmatch(name.strip()):
+                parts.append(write(name.strip(), type_name.strip()))
+                position = end + 1
+                continue
+        parts.append(tokens[position].text)
+        position += 1
     return "".join(parts)
 
 
-def named_parameters(tokens: list[Token], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Those parameters that the statement names, as its server binds them.
-
-    Raises:
-        StatementInvalid: one is missing or has no literal.
-    """
-    opened = [index for index, token in enumerate(tokens) if token.text == "{"]
-    names = [tokens[index + 1].text for index in opened if index + 1 < len(tokens) and tokens[index + 1].kind is Kind.WORD]
-    for name in names:
-        literal(name, _value_of(name, parameters))
-    return {name: parameters[name] for name in names}
-
-
-def _literal_of(placeholder: str, parameters: Mapping[str, Any]) -> str:
-    name, separator, type_name = placeholder.partition(":")
-    if not separator or not _TYPE.fullmatch(type_name):
+def _cast(name: str, type_name: str, value: Any) -> str:
+    if not _TYPE.fullmatch(type_name):
         raise StatementInvalid(NAME, "Parameters are written {name:Type}, with a ClickHouse type")
-    value = _value_of(name.strip(), parameters)
-    return f"CAST({literal(name, value)} AS {type_name.strip()})"
+    return f"CAST({literal(name, value)} AS {type_name})"
 
 
 def _value_of(name: str, parameters: Mapping[str, Any]) -> Any:
     if name not in parameters:
         raise StatementInvalid(NAME, f"The statement names the parameter {name[:100]}, which is missing")
     return parameters[name]
+
+
+def _with_numbers(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_with_numbers(item) for item in value]
+    return int(value) if isinstance(value, bool) else value
 
 
 def literal(name: str, value: Any) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.doubles.weaviate import weaviate_process
 from tests.fakes.clickhouse_server import ClickHouseServer, program
+from tests.servers.clickhouse_engine import available, clickhouse_engine
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +30,15 @@ def clickhouse_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clic
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def clickhouse_engine_environment() -> Iterator[dict[str, str]]:
+    """The variables that lead to a current ClickHouse's engine."""
+    if not available():
+        pytest.skip("chdb-core is not installed; `make environment-development` installs it")
+    with clickhouse_engine() as environment:
+        yield environment
 
 
 @pytest.fixture(scope="session")

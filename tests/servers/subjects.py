@@ -139,8 +139,14 @@ def redis(request: pytest.FixtureRequest, stack: ExitStack) -> Subject:
 
 
 def clickhouse(request: pytest.FixtureRequest, stack: ExitStack) -> Subject:
-    real = real_environment("CLICKHOUSE_HOST")
-    server = real or request.getfixturevalue("clickhouse_environment")
+    return _clickhouse(real_environment("CLICKHOUSE_HOST") or request.getfixturevalue("clickhouse_environment"), stack)
+
+
+def clickhouse_engine(request: pytest.FixtureRequest, stack: ExitStack) -> Subject:
+    return _clickhouse(request.getfixturevalue("clickhouse_engine_environment"), stack)
+
+
+def _clickhouse(server: dict[str, str], stack: ExitStack) -> Subject:
     proxy = stack.enter_context(FaultProxy(server["CLICKHOUSE_HOST"], int(server.get("CLICKHOUSE_NATIVE_PORT", "9000"))))
     return Subject(
         "clickhouse",
@@ -249,6 +255,7 @@ MAKERS: Mapping[str, Callable[[pytest.FixtureRequest, ExitStack], Subject]] = {
     "postgres": postgres,
     "dragonflydb": dragonflydb,
     "clickhouse": clickhouse,
+    "clickhouse-engine": clickhouse_engine,
     "weaviate": weaviate,
     "arangodb": arangodb,
     "redis": redis,

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,13 +10,12 @@ import pytest
 
 from config.databases import ClickHouseSettings, PostgresSettings
 from gateway.analytics.clickhouse import ClickHouseEventStore
-from gateway.analytics.clickhouse_schema import TABLES
+from gateway.analytics.clickhouse_schema import TABLES, create_table
 from gateway.analytics.model import AnalyticsQuery, Dimension, Event, FaultEvent, RecoveryEvent, RequestEvent, new_event_id
 from gateway.analytics.ports import EventStore
 from gateway.analytics.postgres import PostgresEventStore
 from gateway.databases.clickhouse import ClickHouse
 from gateway.databases.postgres import Postgres
-from tests.fakes.clickhouse_server import ClickHouseServer, program
 from tests.fakes.event_store import InMemoryEventStore
 
 START = datetime(2026, 1, 2, 3, 0, tzinfo=UTC)
@@ -58,27 +58,30 @@ def postgres_event_store(postgres_url: str) -> Iterator[PostgresEventStore]:
     postgres.close()
 
 
-@pytest.fixture(scope="module")
-def clickhouse_of_the_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
-    if program() is None:
-        pytest.skip("clickhouse-server is not installed")
-    server = ClickHouseServer(tmp_path_factory.mktemp("clickhouse"))
-    server.start()
-    clickhouse = ClickHouse(ClickHouseSettings.read(server.environment))
-    yield clickhouse
+@contextmanager
+def clickhouse_store(environment: dict[str, str]) -> Iterator[ClickHouseEventStore]:
+    """A store that finds no tables yet."""
+    clickhouse = ClickHouse(ClickHouseSettings.read(environment))
+    with clickhouse.commands() as client:
+        for table in TABLES.values():
+            client.execute(f"DROP TABLE IF EXISTS {table}")
+    yield ClickHouseEventStore(clickhouse.commands)
     clickhouse.close()
-    server.stop()
 
 
 @pytest.fixture
-def clickhouse_event_store(clickhouse_of_the_module: ClickHouse) -> ClickHouseEventStore:
-    with clickhouse_of_the_module.commands() as client:
-        for table in TABLES.values():
-            client.execute(f"DROP TABLE IF EXISTS {table}")
-    return ClickHouseEventStore(clickhouse_of_the_module.commands)
+def clickhouse_event_store(clickhouse_environment: dict[str, str]) -> Iterator[ClickHouseEventStore]:
+    with clickhouse_store(clickhouse_environment) as store:
+        yield store
 
 
-@pytest.fixture(params=["memory", "postgres", "clickhouse"])
+@pytest.fixture
+def clickhouse_engine_event_store(clickhouse_engine_environment: dict[str, str]) -> Iterator[ClickHouseEventStore]:
+    with clickhouse_store(clickhouse_engine_environment) as store:
+        yield store
+
+
+@pytest.fixture(params=["memory", "postgres", "clickhouse", "clickhouse_engine"])
 def event_store(request: pytest.FixtureRequest) -> EventStore:
     if request.param == "memory":
         return InMemoryEventStore()
@@ -168,3 +171,14 @@ def test_old_days_are_forgotten(event_store: EventStore) -> None:
     all_time = AnalyticsQuery(START - timedelta(days=9), START + timedelta(days=1))
     assert sum(row.count for row in event_store.count_requests(all_time, failed_only=False, limit=10)) == 300
     assert sum(fault.count for fault in event_store.count_faults(all_time, limit=10)) == 12
+
+
+@pytest.mark.parametrize("server", ["clickhouse_environment", "clickhouse_engine_environment"])
+def test_clickhouse_adds_the_columns_that_an_older_version_did_not_know(request: pytest.FixtureRequest, server: str) -> None:
+    with clickhouse_store(request.getfixturevalue(server)) as store:
+        new = "served_from"
+        with store._commands() as client:
+            client.execute(create_table(RequestEvent).replace(f", {new} String", ""))
+        store.write(EVENTS)
+        with store._commands() as client:
+            assert client.execute(f"SELECT DISTINCT {new} FROM {TABLES[RequestEvent]}") == [("live",)]

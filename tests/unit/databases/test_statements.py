@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.databases.clickhouse_statement import named_parameters, read_only_statement, with_literals
+from gateway.databases.clickhouse_statement import bound_statement, read_only_statement, with_literals
 from gateway.databases.errors import StatementInvalid, StatementRefused
 from gateway.databases.graphql_text import refuse_all_but_reading
 from gateway.databases.model import DatabaseName
@@ -132,17 +132,30 @@ def test_an_old_clickhouse_gets_literals() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "statement", ["SELECT {a}", "SELECT {a:}", "SELECT {a:String", "SELECT {a:String) AS x, (1}", "SELECT {b:String}", "SELECT {o:String}"]
-)
+@pytest.mark.parametrize("statement", ["SELECT {a:}", "SELECT {a:String) AS x, (1}", "SELECT {b:String}", "SELECT {o:String}"])
 def test_an_unclear_parameter_is_invalid(statement: str) -> None:
     with pytest.raises(StatementInvalid):
         with_literals(read_only_statement(statement), {"a": "x", "o": {"an": "object"}})
 
 
+@pytest.mark.parametrize("statement", ["SELECT {a}", "SELECT {a:String", "SELECT {'a': 1}"])
+def test_braces_that_hold_no_parameter_are_the_servers_to_judge(statement: str) -> None:
+    found = read_only_statement(statement)
+    assert with_literals(found, {"a": "x"}) == statement
+    assert bound_statement(found, {"a": "x"}) == (statement, {})
+
+
 def test_a_new_clickhouse_gets_the_values_that_its_statement_names() -> None:
-    found = read_only_statement("SELECT {a:String}, '{b:String}'")
-    assert named_parameters(found, {"a": "x", "b": "y"}) == {"a": "x"}
+    found = read_only_statement("SELECT {a:String}, '{b:String}', {'k': { c : UInt8 }}, {d:Array(UInt8)}, {e:Nullable(String)}")
+    text, bound = bound_statement(found, {"a": "x", "b": "y", "c": True, "d": [False, 2], "e": None})
+    assert text == "SELECT {a:String}, '{b:String}', {'k': {c:UInt8}}, {d:Array(UInt8)}, CAST(NULL AS Nullable(String))"
+    assert bound == {"a": "x", "c": 1, "d": [0, 2]}
+    assert type(bound["c"]) is int
+
+
+def test_a_new_clickhouse_gets_no_statement_with_a_missing_parameter() -> None:
+    with pytest.raises(StatementInvalid):
+        bound_statement(read_only_statement("SELECT {a:String}"), {})
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "requirements").mkdir()
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/python").touch()
-    for file in ("requirements.txt", "requirements/embedded.txt", "requirements/development.txt"):
+    for file in ("requirements.txt", *(f"requirements/{name}.txt" for name in ("embedded", "development", "engine"))):
         (tmp_path / file).write_text("a==1 --hash=sha256:0\n")
     monkeypatch.setattr(environment, "ROOT", tmp_path)
     monkeypatch.setattr(environment, "PLACE", tmp_path / ".venv")
