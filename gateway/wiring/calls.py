@@ -27,8 +27,8 @@ class Calls:
     """The ways out of a process."""
 
     databases: Databases
-    breakers: Breakers
     guards: DatabaseGuards
+    breakers: Breakers
     breaker_sharing: BreakerSharing | None
     recovery: ImmediateRecovery
     poller: Poller
@@ -52,15 +52,15 @@ def build_calls(settings: Settings, clock: Clock) -> Calls:
     databases = Databases(settings, guards.around)
     for target in (*(f"database:{database.name}" for database in databases.configured), CONFIGURATION_SERVICE):
         breakers.of(target)
-    store = databases.dragonflydb
     poller = Poller(databases, settings.poller, clock, guards.state, guards.saw)
     guards.look_soon = poller.look_soon
+    store = databases.dragonflydb
     return Calls(
         databases=databases,
-        breakers=breakers,
         guards=guards,
+        breakers=breakers,
         breaker_sharing=BreakerSharing(breakers, DragonflyBreakerStore(store.unguarded_commands), clock) if store.configured else None,
-        recovery=ImmediateRecovery(breakers, clock, policy=policy_allowing(settings.recovery.actions)),
+        recovery=ImmediateRecovery(breakers, clock),
         poller=poller,
         http=HttpClient(OUTBOUND_CONNECTIONS, clock),
         cache=build_cache(settings, clock),

@@ -74,10 +74,10 @@ def _build_analytics(settings: Settings, clock: Clock, calls: Calls) -> Analytic
     clickhouse = [ClickHouseEventStore(databases.clickhouse.commands)] if databases.clickhouse.configured else []
     return Analytics(
         [*clickhouse, postgres],
-        doubts=calls.guards.doubts,
         FileSpool(spool_directory(settings), "analytics", options.spool_max_bytes),
         calls.breakers,
         clock,
+        doubts=calls.guards.doubts,
         backlog=postgres if clickhouse else None,
         buffer_events=options.buffer_events,
         flush_seconds=options.flush_seconds,
