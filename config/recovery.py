@@ -48,6 +48,14 @@ class RecoverySettings(Group):
         unit="list",
         meaning="What may be done about a fault without a human, separated by commas; learning suggests nothing else",
     )
+    explore_share: float = variable(
+        "RECOVERY_EXPLORE_SHARE",
+        default=0.05,
+        unit="share",
+        ge=0,
+        le=1,
+        meaning="Share of recoveries that begin with an alternative which has too few tries to be judged by; 0 is none",
+    )
     retention_days: int = variable(
         "RECOVERY_RETENTION_DAYS", default=30, unit="days", ge=1, le=400, meaning="Recoveries that ended longer ago are deleted"
     )

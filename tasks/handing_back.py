@@ -11,6 +11,7 @@ import structlog
 from celery import Celery, bootsteps
 
 from gateway.errors import GatewayError
+from gateway.executions.service import workers_of
 from tasks.process import process
 
 log = structlog.get_logger(__name__)
@@ -39,6 +40,7 @@ def hand_back() -> None:
     container = process.build()
     try:
         container.executions.hand_back(os.getpid())
+        container.recoveries.hand_back(workers_of(os.getpid()))
     except GatewayError as error:
         log.warning("leases_not_handed_back", code=error.code, reason=error.detail)  # they run out by themselves
     finally:

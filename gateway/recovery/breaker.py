@@ -25,6 +25,7 @@ from gateway.recovery.breaker_model import (
     counts_as_failure,
 )
 from gateway.recovery.call_window import CallWindow
+from gateway.recovery.model import Fault
 
 __all__ = ["Breaker", "BreakerOpen", "BreakerPolicy", "BreakerSnapshot", "BreakerState", "Permit", "counts_as_failure"]
 
@@ -42,6 +43,7 @@ class Breaker:
 
     Args:
         refuse: makes the error of a call that is not made, from the target and the seconds to wait.
+        explain: what a failed call's error says about the target, for those whose calls are refused. Must not block or raise.
         on_change: told every change of state, after it happened and outside of the lock. Must not block or raise.
         on_demand: told when a call was refused for want of a leased probe. Must not block or raise.
     """
@@ -55,6 +57,7 @@ class Breaker:
         *,
         judge: Judge = BY_CLASS,
         refuse: Callable[[str, float], BreakerOpen] = BreakerOpen,
+        explain: Callable[[BaseException], Fault] | None = None,
         on_change: Callable[[str, BreakerState, BreakerState, Cause], None] | None = None,
         on_demand: Callable[[str], None] | None = None,
     ) -> None:
@@ -64,6 +67,8 @@ class Breaker:
         self._roll = roll
         self._judge = judge
         self._refuse = refuse
+        self._explain = explain
+        self._blamed: Fault | None = None
         self._on_change = on_change
         self._on_demand = on_demand
         self._lock = threading.Lock()
@@ -96,10 +101,16 @@ class Breaker:
             if self._state is BreakerState.HALF_OPEN and now >= self._watched_until and self._take_probe(now):
                 return Permit(self._epoch)
             wanted, self._demanded = not self._demanded and self._state is BreakerState.HALF_OPEN, True
-            wait = max(SHORTEST_WAIT_SECONDS, self._remaining(now))
+            refusal = self._refuse(self.name, max(SHORTEST_WAIT_SECONDS, self._remaining(now)))
+            refusal.blamed = self._blamed
         if wanted and self._on_demand:
             self._on_demand(self.name)
-        raise self._refuse(self.name, wait)
+        raise refusal
+
+    def blame(self, fault: Fault) -> None:
+        """What is wrong with the target, told by one who looked at it; forgotten when the breaker closes."""
+        with self._lock:
+            self._blamed = fault
 
     def record(self, permit: Permit, *, success: bool, duration_seconds: float) -> None:
         """How the permitted call ended. A report from before the last change of state says nothing about now and is dropped."""
@@ -152,8 +163,10 @@ class Breaker:
         judge, elapsed = judge or self._judge, stopwatch or self._clock.monotonic
         permit, started = self.permit(), elapsed()
 
-        def report(outcome: Outcome) -> None:
+        def report(outcome: Outcome, error: BaseException | None = None) -> None:
             seconds = elapsed() - started
+            if error is not None and outcome is Outcome.FAILURE and self._explain:
+                self.blame(self._explain(error))
             uncalled = stopwatch is not None and seconds == 0.0 and outcome is Outcome.SUCCESS
             self._report(permit, Outcome.NOTHING if uncalled else outcome, judge, seconds)
 
@@ -161,7 +174,7 @@ class Breaker:
         try:
             yield
         except BaseException as error:
-            report(judge.of_error(error, elapsed() - started))
+            report(judge.of_error(error, elapsed() - started), error)
             raise
         else:
             report(Outcome.SUCCESS)
@@ -178,6 +191,11 @@ class Breaker:
     def is_closed(self) -> bool:
         """Whether it is closed, as last known; asking changes nothing."""
         return self._state is BreakerState.CLOSED
+
+    @property
+    def blamed(self) -> Fault | None:
+        """The fault that speaks against the target, as last known; None when nobody told one."""
+        return self._blamed
 
     def remaining_open_seconds(self) -> float:
         """How long no call is let through; 0 when one may be. Honest for Retry-After."""
@@ -197,6 +215,7 @@ class Breaker:
                 remaining_open_seconds=self._remaining(now),
                 opened_times=self._opened_times,
                 streak=self._streak,
+                blamed=self._blamed,
             )
 
     def force_open(self) -> None:
@@ -211,16 +230,26 @@ class Breaker:
         """Closed, with nothing remembered."""
         self.adopt(BreakerState.CLOSED, cause=Cause.OPERATOR)
 
-    def adopt(self, state: BreakerState, *, remaining_seconds: float = 0.0, streak: int = 0, cause: Cause = Cause.SHARED) -> None:
+    def adopt(
+        self,
+        state: BreakerState,
+        *,
+        remaining_seconds: float = 0.0,
+        streak: int = 0,
+        cause: Cause = Cause.SHARED,
+        blamed: Fault | None = None,
+    ) -> None:
         """Take a state over from elsewhere.
 
         Args:
+            blamed: the fault that others blame the target for.
             remaining_seconds: of an open one; none left means half open, since so long ago when it is negative.
             streak: how often it opened in a row.
         """
         with self._changing():
             now = self._moved_on()
             self._streak = streak
+            self._blamed = blamed or self._blamed
             self._open_until = now + remaining_seconds
             if state is BreakerState.CLOSED:
                 self._closed_at = now if cause is Cause.SHARED else -math.inf
@@ -266,6 +295,8 @@ class Breaker:
         if state is not self._state:
             self._changes.append((self._state, state, cause))
         self._state = state
+        if state is BreakerState.CLOSED or cause is Cause.OPERATOR:  # an operator's word has no fault behind it
+            self._blamed = None
         self._epoch += 1
         self._window.clear()
         self._probes.clear()
@@ -302,6 +333,8 @@ class Breaker:
     def _count(self, *, success: bool, slow: bool) -> None:
         if self._state is BreakerState.CLOSED:
             self._window.add(failed=not success, slow=slow)
+            if success and not slow:
+                self._blamed = None
             if (slow or not success) and self._window.is_bad:  # a good call is no reason to open, whatever came before it
                 self._open()
         elif self._state is BreakerState.HALF_OPEN:

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from gateway.errors import GatewayError, Unavailable, UpstreamInvalid, UpstreamTimeout
+from gateway.recovery.model import Fault
 
 
 class BreakerState(StrEnum):
@@ -27,9 +29,13 @@ class Cause(StrEnum):
 
 
 class BreakerOpen(Unavailable):
-    """The target failed too often lately: the call was not made. Retryable after `retry_after_seconds`."""
+    """The target failed too often lately: the call was not made. Retryable after `retry_after_seconds`.
+
+    `blamed`: the fault that speaks against the target; None when nobody told it.
+    """
 
     code = "BREAKER_OPEN"
+    blamed: Fault | None = None
 
     def __init__(self, target: str, retry_after_seconds: float) -> None:
         super().__init__(refusal(target), retry_after_seconds=retry_after_seconds)
@@ -73,7 +79,7 @@ class BreakerPolicy:
 
 @dataclass(frozen=True, slots=True)
 class BreakerSnapshot:
-    """A breaker at one moment. Rates are None until `minimum_calls` are recorded."""
+    """A breaker at one moment. Rates are None until `minimum_calls` are recorded. `blamed`: as of BreakerOpen."""
 
     name: str
     state: BreakerState
@@ -83,6 +89,19 @@ class BreakerSnapshot:
     remaining_open_seconds: float
     opened_times: int
     streak: int = 0
+    blamed: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerChange:
+    """That a breaker changed its state. `blamed`: the fault that speaks against its target, when it is not closed."""
+
+    target: str
+    old: BreakerState
+    new: BreakerState
+    at: datetime
+    cause: Cause
+    blamed: Fault | None = None
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ a timeout, a lost connection or a wrong password); both stand before text.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from gateway.databases.errors import (
     DatabaseAuthenticationFailed,
@@ -29,6 +30,7 @@ from gateway.errors import (
     UpstreamTimeout,
 )
 from gateway.recovery import rules
+from gateway.recovery.breaker_model import BreakerOpen
 from gateway.recovery.facts import Code, errno_of, vendor_of, verdict_of_text, verdict_of_type
 from gateway.recovery.fingerprint import fingerprint, kernel, mask, own_frames
 from gateway.recovery.model import Fault, FaultType, FlowOrigin
@@ -85,7 +87,7 @@ def classify(error: BaseException, *, source: str | None = None, target: str | N
     template = mask(_text(root))
     frames = own_frames(error.__traceback__)
     known = error if isinstance(error, GatewayError) else None
-    return Fault(
+    fault = Fault(
         type=verdict.type,
         retryable=verdict.retryable,
         source=where,
@@ -101,6 +103,13 @@ def classify(error: BaseException, *, source: str | None = None, target: str | N
         errors=known.errors if isinstance(known, InvalidInput) else (),
         origin=origin,
     )
+    refusal = next((each for each in chain if isinstance(each, BreakerOpen)), None)
+    return _refused(fault, refusal.blamed) if refusal else fault
+
+
+def _refused(fault: Fault, cause: Fault | None) -> Fault:
+    """That a breaker is open is no kind of fault of its own: what opened it is, and counts."""
+    return replace(fault, refused=True, cause=cause, fingerprint=cause.fingerprint if cause else fault.fingerprint)
 
 
 def _sameness(root: BaseException, template: str) -> str:

@@ -13,6 +13,7 @@ import structlog
 
 from gateway.databases.errors import StatementConflict
 from gateway.recovery.breaker_model import BreakerState
+from gateway.recovery.model import Fault, FaultType
 from gateway.recovery.ports import SharedBreaker
 
 log = structlog.get_logger(__name__)
@@ -78,6 +79,7 @@ def _encoded(breaker: SharedBreaker, now_ms: int) -> str:
             "streak": breaker.streak,
             "decidedAtMs": breaker.decided_at_ms,
             "byOperator": breaker.by_operator,
+            "blamed": _blame_encoded(breaker.blamed) if breaker.blamed else None,
         },
         separators=(",", ":"),
     )
@@ -95,7 +97,36 @@ def _decoded(target: str, value: bytes, now_ms: int) -> SharedBreaker | None:
             streak=int(fields["streak"]),
             decided_at_ms=int(fields["decidedAtMs"]),
             by_operator=bool(fields["byOperator"]),
+            blamed=_blame_decoded(target, fields["blamed"]) if fields.get("blamed") else None,
         )
     except (ValueError, KeyError, TypeError):
         log.warning("shared_breaker_unreadable", target=target)
         return None
+
+
+def _blame_encoded(fault: Fault) -> dict[str, object]:
+    """What makes a fault that fault, all of it masked: never its message."""
+    return {
+        "type": fault.type.value,
+        "retryable": fault.retryable,
+        "source": fault.source,
+        "fingerprint": fault.fingerprint,
+        "errorClass": fault.error_class,
+        "template": fault.template,
+        "vendorCode": fault.vendor_code,
+    }
+
+
+def _blame_decoded(target: str, fields: Mapping[str, Any]) -> Fault:
+    return Fault(
+        type=FaultType(fields["type"]),
+        retryable=bool(fields["retryable"]),
+        source=str(fields["source"]),
+        confidence=1.0,
+        fingerprint=str(fields["fingerprint"]),
+        error_class=str(fields["errorClass"]),
+        detail="",
+        template=str(fields["template"]),
+        vendor_code=fields["vendorCode"],
+        target=target,
+    )

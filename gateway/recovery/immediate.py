@@ -47,6 +47,7 @@ class ImmediateRecovery:
     """Calls targets, and calls again when that is harmless, hopeful, affordable and in time. Safe for threads.
 
     Args:
+        policy: bounds what is done here, and everywhere else: the process has one.
         sleep, roll: how to wait, and where random numbers come from.
     """
 
@@ -62,7 +63,7 @@ class ImmediateRecovery:
     ) -> None:
         self.breakers = breakers
         self._clock = clock
-        self._policy = policy or RecoveryPolicy()
+        self.policy = policy or RecoveryPolicy()
         self._budget = budget or BudgetPolicy()
         self._sleep = sleep
         self._roll = roll
@@ -112,7 +113,7 @@ class ImmediateRecovery:
         if fault.type in NEVER_AT_ONCE:
             return None
         budget, timeout = self._budget_of(tried.target), isinstance(error, TIMEOUTS)
-        decision = decide(fault, self._situation(tried, affordable=budget.affords(timeout=timeout)), self._policy)
+        decision = decide(fault, self._situation(tried, affordable=budget.affords(timeout=timeout)), self.policy)
         if decision.action is not Action.RETRY or decision.delay_ms is None or not budget.spend(timeout=timeout):
             return None
         self._note(fault, tried, decision.delay_ms)

@@ -124,6 +124,8 @@ class Fault:
         target: what is broken, as `database:<name>` or `service:<name>`; None when nothing outside is.
         retry_after_seconds: waiting time the failing side asked for.
         errors: what is wrong with each field, for invalid input.
+        refused: the call was not made, because its target's breaker is open.
+        cause: of a refused call, the fault that speaks against its target; None when nobody told it (an operator opened the breaker).
     """
 
     type: FaultType
@@ -140,6 +142,13 @@ class Fault:
     fallback_available: bool = False
     errors: tuple[FieldError, ...] = ()
     origin: FlowOrigin | None = field(default=None, compare=False)
+    refused: bool = False
+    cause: "Fault | None" = None
+
+    @property
+    def underlying(self) -> "Fault":
+        """What really broke: the cause of a refused call where it is known, else the fault itself."""
+        return self.cause or self
 
     @property
     def severity(self) -> Severity:

@@ -1,6 +1,6 @@
 """What may be done about faults, declared once. Frozen values; an operator's allow-list bounds what is done automatically."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.recovery.model import Action, FaultType
@@ -12,6 +12,15 @@ DELAYED_ACTION: Mapping[FaultType, Action] = {
     FaultType.TIMEOUT: Action.RETRY,
     FaultType.FLOW: Action.RUN_RECOVERY_FLOW,
 }
+
+# What a worker may try about a target, by its kind, the usual one first. The Configuration Service has no other instance to go to.
+APPLICABLE: Mapping[str, tuple[Action, ...]] = {
+    "database": (Action.RECONNECT_DATABASE, Action.RETRY),
+    "service": (Action.FAILOVER_INSTANCE, Action.REFRESH_DISCOVERY),
+}
+WITHOUT_ALTERNATIVES = frozenset({"service:configuration-service"})
+
+ALWAYS_ALLOWED = frozenset({Action.WAIT, Action.CORRECT_REQUEST, Action.NONE})  # nothing is done
 
 # What a client is told to wait when nothing better is known.
 DEFAULT_RETRY_AFTER_MS: Mapping[FaultType, int] = {
@@ -39,3 +48,15 @@ class RecoveryPolicy:
     base_seconds: float = 0.05
     cap_seconds: float = 1.0
     allowed: frozenset[Action] = frozenset(Action)
+
+
+def policy_allowing(actions: Iterable[str]) -> RecoveryPolicy:
+    """The one policy of a process: an operator's allow-list of actions, by their names."""
+    return RecoveryPolicy(allowed=frozenset(map(Action, actions)) | ALWAYS_ALLOWED)
+
+
+def alternatives_to(action: Action, target: str, allowed: frozenset[Action]) -> tuple[Action, ...]:
+    """What else a worker may try about this target: harmless, applicable to its kind, and allowed. Nothing beside a recovery flow."""
+    if target in WITHOUT_ALTERNATIVES or action is Action.RUN_RECOVERY_FLOW:
+        return ()
+    return tuple(each for each in APPLICABLE.get(target.partition(":")[0], ()) if each is not action and each in allowed)

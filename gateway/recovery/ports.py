@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.recovery.breaker_model import BreakerState
+from gateway.recovery.model import Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class SharedBreaker:
         streak: how often it opened in a row.
         decided_at_ms: when it was decided, by the wall clock of who decided it.
         by_operator: an operator's word, which no process overrules.
+        blamed: the fault that speaks against the target, when its breaker is not closed and somebody told it.
     """
 
     target: str
@@ -27,6 +29,7 @@ class SharedBreaker:
     streak: int = 0
     decided_at_ms: int = 0
     by_operator: bool = False
+    blamed: Fault | None = None
 
 
 class BreakerStore(Protocol):

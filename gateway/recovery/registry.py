@@ -3,22 +3,23 @@
 import random
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from functools import partial
 
 import structlog
 
 from gateway.clock import Clock
 from gateway.errors import NotFound
 from gateway.recovery.breaker import Breaker, BreakerPolicy, BreakerSnapshot, BreakerState
-from gateway.recovery.breaker_model import Cause
+from gateway.recovery.breaker_model import BreakerChange, Cause
+from gateway.recovery.classify import classify
 from gateway.recovery.targets import judge_of, policy_of, refuse
 
 log = structlog.get_logger(__name__)
 
 TARGET_LIMIT = 1000  # targets come from registrations: nobody may fill the memory with names
 
-Listener = Callable[[str, BreakerState, BreakerState, datetime], None]
-"""`on_transition(target, old, new, at)`: after the change, on the thread that caused it. Must be quick: no I/O. A raise is logged."""
+Listener = Callable[[BreakerChange], None]
+"""Told after the change, on the thread that caused it. Must be quick: no I/O. A raise is logged."""
 
 
 class BreakerNotFound(NotFound):
@@ -101,6 +102,7 @@ class Breakers:
             self._roll,
             judge=judge_of(target),
             refuse=refuse,
+            explain=partial(classify, target=target),
             on_change=self._changed,
             on_demand=self._demanded,
         )
@@ -116,9 +118,13 @@ class Breakers:
         level("breaker_changed", target=target, old=old.value, new=new.value, cause=cause.value)
         if self._own_changes:
             self._own_changes(target, cause)
+        if not self._listeners:
+            return
+        breaker = self.find(target)
+        change = BreakerChange(target, old, new, at, cause, breaker.blamed if breaker else None)
         for listener in self._listeners:
             try:
-                listener(target, old, new, at)
+                listener(change)
             except Exception:  # a listener must not fail the call that it only hears of
                 log.exception("breaker_listener_failed", target=target)
 

@@ -111,7 +111,7 @@ class BreakerSharing:
         self._versions[target] = shared.version
         breaker, is_news = self._breakers.of(target), known > 0 or shared.by_operator or not _is_old_news(shared)
         if shared.version > known and is_news and self._give_way(shared):
-            breaker.adopt(shared.state, remaining_seconds=shared.remaining_seconds, streak=shared.streak)
+            breaker.adopt(shared.state, remaining_seconds=shared.remaining_seconds, streak=shared.streak, blamed=shared.blamed)
 
     def _give_way(self, shared: SharedBreaker) -> bool:
         """Whether what the store holds counts more than what this process decided meanwhile, which is forgotten then."""
@@ -154,6 +154,7 @@ class BreakerSharing:
             streak=seen.streak,
             decided_at_ms=pending.decided_at_ms,
             by_operator=pending.by_operator,
+            blamed=seen.blamed if seen.state is not BreakerState.CLOSED else None,
         )
         if not self._store.write(draft):
             return False

@@ -15,6 +15,7 @@ from gateway.outbox.service import Outbox
 from gateway.recovery.dragonfly import DragonflyBreakerStore
 from gateway.recovery.guards import DatabaseGuards
 from gateway.recovery.immediate import ImmediateRecovery
+from gateway.recovery.policy import policy_allowing
 from gateway.recovery.registry import Breakers
 from gateway.recovery.sharing import BreakerSharing
 from gateway.recovery.targets import CONFIGURATION_SERVICE
@@ -60,7 +61,7 @@ def build_calls(settings: Settings, clock: Clock) -> Calls:
         guards=guards,
         breakers=breakers,
         breaker_sharing=BreakerSharing(breakers, DragonflyBreakerStore(store.unguarded_commands), clock) if store.configured else None,
-        recovery=ImmediateRecovery(breakers, clock),
+        recovery=ImmediateRecovery(breakers, clock, policy=policy_allowing(settings.recovery.actions)),
         poller=poller,
         http=HttpClient(OUTBOUND_CONNECTIONS, clock),
         cache=build_cache(settings, clock),

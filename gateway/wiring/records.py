@@ -10,7 +10,6 @@ from gateway.analytics.postgres import PostgresEventStore
 from gateway.analytics.service import Analytics
 from gateway.clock import Clock
 from gateway.databases.model import Role
-from gateway.recovery.model import Action
 from gateway.recovery.patterns.buffer import PatternBuffer
 from gateway.recovery.patterns.index import PatternIndexes
 from gateway.recovery.patterns.index_postgres import ExactIndex, PgvectorIndex, PointStore
@@ -20,7 +19,6 @@ from gateway.recovery.patterns.postgres import PatternStore
 from gateway.recovery.patterns.postgres_uploads import UploadStore
 from gateway.recovery.patterns.service import Patterns
 from gateway.recovery.patterns.upload import PatternUploads
-from gateway.recovery.policy import RecoveryPolicy
 from gateway.spool import FileSpool, default_directory
 from gateway.topology.arangodb import ArangoGraphStore
 from gateway.topology.catalogue import RegistryCatalogue
@@ -32,7 +30,6 @@ from gateway.wiring.configuration import ConfigurationRoom
 
 ANALYTICS_STATEMENT_SECONDS = 5.0  # counting many rows may take longer than what the house does otherwise
 PATTERN_SPOOL_BYTES = 8 * 1024 * 1024  # a batch of patterns is a few KB
-ALWAYS_ALLOWED = frozenset({Action.WAIT, Action.CORRECT_REQUEST, Action.NONE})  # nothing is done
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,8 @@ def _build_patterns(settings: Settings, clock: Clock, calls: Calls) -> Patterns:
         store=store,
         indexes=PatternIndexes(first, local, PointStore(transaction), store, calls.breakers, doubts=calls.guards.doubts),
         clock=clock,
-        policy=RecoveryPolicy(allowed=frozenset(map(Action, settings.recovery.actions)) | ALWAYS_ALLOWED),
+        policy=calls.recovery.policy,
+        explore_share=settings.recovery.explore_share,
     )
 
 

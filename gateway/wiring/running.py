@@ -67,6 +67,14 @@ def _build_recoveries(
 ) -> Recoveries:
     run_flow = RunFlow(room.flows, executions, clock)
     analytics, patterns = records.analytics, records.patterns
+
+    def on_noticed(fault: Fault) -> None:
+        """What a watcher saw is a fault like any other, and the reason for which calls may be refused from now on."""
+        analytics.record_fault(fault_event(fault, clock.now()))
+        patterns.observe(fault)
+        if fault.target:
+            calls.breakers.of(fault.target).blame(fault)
+
     return Recoveries(
         outbox=messages.outbox,
         spool=FileSpool(spool_directory(settings), "recoveries", RECOVERY_SPOOL_BYTES),
@@ -80,4 +88,6 @@ def _build_recoveries(
         worker=worker_name(),
         policy=patterns.policy,
         find_learned=patterns.find_learned,
+        explore=patterns.explore,
+        on_noticed=on_noticed,
     )

@@ -1,6 +1,7 @@
 """The ledger over a real PostgreSQL: targets that heal when a test says so, and workers that run when a test says so."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from gateway.flows.parsing import parse_flow
 from gateway.outbox.model import TaskName
 from gateway.outbox.relay import Relay
 from gateway.outbox.service import Outbox
+from gateway.recovery.breaker_model import BreakerChange, BreakerState, Cause
 from gateway.recovery.ledger.flows import RunFlow
 from gateway.recovery.ledger.model import Ended
 from gateway.recovery.ledger.service import Recoveries
 from gateway.recovery.ledger.strategies import strategies
 from gateway.recovery.model import Action, Decision, Fault, FaultType, FlowOrigin, Strategy
+from gateway.recovery.policy import RecoveryPolicy
 from gateway.spool import FileSpool
 from tests.fakes.clock import FakeClock
 from tests.fakes.sender import FakeSender
@@ -36,6 +39,13 @@ FAILOVER = Decision(Action.FAILOVER_INSTANCE, Strategy.DELAYED, "left_to_a_worke
 def fault(target: str | None = CLICKHOUSE, kind: FaultType = FaultType.DATABASE_CONNECTION, origin: FlowOrigin | None = None) -> Fault:
     """A fault of this target."""
     return Fault(kind, True, "tests", 1.0, "v1-00", "tests.Error", "It does not answer", target=target, origin=origin)
+
+
+def changed(
+    old: BreakerState, new: BreakerState, at: datetime, *, cause: Cause = Cause.CALLS, blamed: Fault | None = None
+) -> BreakerChange:
+    """That the breaker of ORDERS changed."""
+    return BreakerChange(ORDERS, old, new, at, cause, blamed)
 
 
 @dataclass
@@ -57,6 +67,8 @@ class FakeDatabase:
 
     def ping(self, timeout_seconds: float) -> Ping:
         self.calls.append("ping")
+        if self.down:
+            raise DatabaseUnreachable(self.name, "ClickHouse does not answer")
         return Ping("25.8")
 
 
@@ -167,8 +179,11 @@ class RecoveryWorld:
         self.runs = FakeRuns(self.clock)
         self.snapshot = FakeSnapshot(self.clock)
         self.ended: list[Ended] = []
+        self.noticed: list[Fault] = []
         self.avoided: dict[str, frozenset[str]] = {}
         self.learned: Action | None = None
+        self.explored: Action | None = None
+        self.policy = RecoveryPolicy()
         self.postgres = Postgres(PostgresSettings.read({"DATABASE_URL": postgres_url, "POSTGRES_CONNECT_TIMEOUT_SECONDS": "1"}))
         self.relay = Relay(self.postgres, self.sender, self.clock)
         self.outbox = Outbox(self.postgres, self.relay, self.clock)
@@ -190,6 +205,9 @@ class RecoveryWorld:
             settings=self.settings,
             worker=worker,
             find_learned=lambda _fault: self.learned,
+            explore=lambda _fault, action: self.explored or action,
+            on_noticed=self.noticed.append,
+            policy=self.policy,
         )
 
     def intend(self, target: str = CLICKHOUSE, decision: Decision = RECONNECT, **more: Any) -> str:

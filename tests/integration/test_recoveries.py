@@ -1,21 +1,24 @@
 """The ledger over a real PostgreSQL: opened once per target, carried out, tried again, ended once."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.configuration.errors import ConfigurationUnavailable
-from gateway.databases.model import DatabaseName
+from gateway.databases.errors import DatabaseUnreachable
+from gateway.databases.model import DatabaseName, Ping
 from gateway.outbound.errors import UpstreamUnreachable
-from gateway.recovery.breaker import BreakerState
+from gateway.recovery.breaker_model import BreakerState, Cause
 from gateway.recovery.ledger.errors import RecoveryNotFound
 from gateway.recovery.ledger.intake import REMEMBERED_SECONDS
 from gateway.recovery.ledger.model import AttemptOutcome, RecoveryStatus
 from gateway.recovery.ledger.sweeping import RING_AGAIN_SECONDS
-from gateway.recovery.model import Action, Decision, FlowOrigin, Strategy
+from gateway.recovery.model import Action, Decision, Fault, FaultType, FlowOrigin, Strategy
+from gateway.recovery.policy import RecoveryPolicy
 from gateway.recovery.targets import CONFIGURATION_SERVICE
-from tests.fakes.recoveries import CLICKHOUSE, FAILOVER, ORDERS, RECONNECT, RecoveryWorld, fault
+from tests.fakes.recoveries import CLICKHOUSE, FAILOVER, ORDERS, RECONNECT, RecoveryWorld, changed, fault
 from tests.fakes.upstream import json_answer
 
 
@@ -27,19 +30,141 @@ def world(postgres_url: str, tmp_path: Path) -> Iterator[RecoveryWorld]:
 
 
 def test_a_database_that_is_back_is_recovered_and_everybody_who_learns_is_told(world: RecoveryWorld) -> None:
+    world.policy = RecoveryPolicy(allowed=frozenset({Action.RECONNECT_DATABASE}))
+    world.recoveries = world.another_process()
     recovery_id = world.intend()
+    world.pump()
     world.databases.clickhouse.down = False
+    world.clock.advance(12)
+    world.pump()
+    view = world.recoveries.get(recovery_id)
+    assert (view.status, view.healed_by, view.duration_ms) == (RecoveryStatus.RECOVERED, "reconnect_database", 12_000)
+    assert [(each.number, each.outcome, each.detail) for each in view.attempts] == [
+        (1, AttemptOutcome.FAILED, "DATABASE_CONNECTION_ERROR: ClickHouse does not answer"),
+        (2, AttemptOutcome.SUCCEEDED, "ClickHouse 25.8 answers"),
+    ]
+    assert world.databases.clickhouse.calls == ["ping", "close", "connect", "close", "connect", "ping"]
+    assert [(each.intent.recovery_id, each.status, each.duration_ms, each.failed) for each in world.ended] == [
+        (recovery_id, RecoveryStatus.RECOVERED, 12_000.0, (Action.RECONNECT_DATABASE,))
+    ]
+
+
+def test_a_target_that_is_well_when_its_recovery_begins_healed_itself(world: RecoveryWorld) -> None:
+    world.databases.clickhouse.down = False
+    recovery_id = world.intend()
     world.clock.advance(2)
     world.pump()
     view = world.recoveries.get(recovery_id)
-    assert (view.status, view.healed_by, view.duration_ms) == (RecoveryStatus.RECOVERED, "reconnect_database", 2000)
-    assert [(each.number, each.outcome, each.detail) for each in view.attempts] == [
-        (1, AttemptOutcome.SUCCEEDED, "ClickHouse 25.8 answers")
+    assert (view.status, view.healed_by, view.duration_ms) == (RecoveryStatus.RECOVERED, "itself", 2000)
+    assert [(each.action, each.outcome, each.detail) for each in view.attempts] == [
+        ("reconnect_database", AttemptOutcome.SKIPPED, "ClickHouse 25.8 answers")
     ]
-    assert world.databases.clickhouse.calls == ["close", "connect", "ping"]
-    assert [(each.intent.recovery_id, each.status, each.duration_ms) for each in world.ended] == [
-        (recovery_id, RecoveryStatus.RECOVERED, 2000.0)
-    ]
+    assert world.databases.clickhouse.calls == ["ping"]  # nothing was closed
+    assert [(each.healed_by, each.failed) for each in world.ended] == [("itself", ())]
+
+
+def test_what_did_not_heal_is_followed_by_what_else_may_be_done(world: RecoveryWorld) -> None:
+    recovery_id = world.intend()
+    for _ in range(4):
+        world.pump()
+        world.clock.advance(12)
+    world.databases.clickhouse.down = False
+    world.pump()
+    view = world.recoveries.get(recovery_id)
+    assert [each.action for each in view.attempts] == ["reconnect_database", "retry"] * 2 + ["reconnect_database"]
+    assert (view.action, view.healed_by) == ("reconnect_database", "reconnect_database")
+    assert world.ended[0].failed == (Action.RECONNECT_DATABASE, Action.RETRY) * 2
+
+
+def test_a_strategy_that_did_not_heal_a_service_is_followed_by_another(world: RecoveryWorld) -> None:
+    world.discovery.add("orders", 9001)
+    world.http.answers = [json_answer({}, status=503), json_answer({}, status=503), json_answer({})]
+    recovery_id = world.intend(ORDERS, FAILOVER)
+    for _ in range(3):
+        world.pump()
+        world.clock.advance(12)
+    view = world.recoveries.get(recovery_id)
+    assert [each.action for each in view.attempts] == ["failover_instance", "refresh_discovery", "failover_instance"]
+    assert (view.healed_by, world.ended[0].failed) == ("failover_instance", (Action.FAILOVER_INSTANCE, Action.REFRESH_DISCOVERY))
+
+
+def test_an_alternative_that_is_explored_is_what_the_recovery_begins_with(world: RecoveryWorld) -> None:
+    world.explored = Action.RETRY
+    recovery_id = world.intend()
+    assert world.recoveries.find_action(fault()) is Action.RETRY
+    world.pump()
+    assert [each.action for each in world.recoveries.get(recovery_id).attempts] == ["retry"]
+
+
+def refused(target: str = CLICKHOUSE) -> Fault:
+    """A call that was not made: the breaker of its target is open."""
+    return replace(fault(target), refused=True, cause=replace(fault(target), fingerprint="v1-01", vendor_code="210"))
+
+
+def test_a_refused_call_alone_opens_no_recovery_and_joins_one_that_is_open(world: RecoveryWorld) -> None:
+    assert not world.recoveries.takes(refused())
+    assert world.recoveries.intend(refused(), RECONNECT) is None
+    assert world.recoveries.consider(refused()) is None
+    opened = world.recoveries.intend(fault(), RECONNECT)
+    assert world.recoveries.intend(refused(), RECONNECT) == opened
+
+
+def test_a_refused_call_of_what_was_seen_down_opens_a_recovery_of_what_opened_the_breaker(world: RecoveryWorld) -> None:
+    world.snapshot.down.add(DatabaseName.CLICKHOUSE)
+    recovery_id = world.recoveries.consider(refused())
+    assert recovery_id
+    world.recoveries.step()
+    view = world.recoveries.get(recovery_id)
+    assert (view.fingerprint, view.vendor_code) == ("v1-01", "210")
+
+
+def test_a_refused_call_of_what_was_well_again_opens_nothing(world: RecoveryWorld) -> None:
+    world.recoveries.intend(fault(), RECONNECT)
+    world.recoveries.step()
+    world.clock.advance(1)
+    world.recoveries.healed(CLICKHOUSE)  # the poller saw it; the breaker is open for a moment more
+    assert world.recoveries.consider(refused()) is None
+    world.recoveries.step()
+    assert world.recoveries.list_page(target=CLICKHOUSE).total == 1
+
+
+def test_an_opening_that_another_process_told_of_was_reported_there(world: RecoveryWorld) -> None:
+    world.recoveries.breaker_changed(changed(BreakerState.CLOSED, BreakerState.OPEN, world.clock.now(), cause=Cause.SHARED))
+    world.recoveries.step()
+    assert world.recoveries.list_page().total == 0
+
+
+def test_a_breakers_opening_is_recovered_as_the_fault_that_opened_it(world: RecoveryWorld) -> None:
+    blamed = replace(fault(ORDERS, FaultType.TIMEOUT), fingerprint="v1-02", detail="orders is slow")
+    world.recoveries.breaker_changed(changed(BreakerState.CLOSED, BreakerState.OPEN, world.clock.now(), blamed=blamed))
+    world.recoveries.step()
+    [opened] = world.recoveries.list_page(target=ORDERS).recoveries
+    assert (opened.fault_type, opened.fingerprint, opened.detail, opened.action) == (
+        *("TIMEOUT_ERROR", "v1-02", "orders is slow"),
+        "failover_instance",
+    )
+
+
+def test_what_leaving_workers_held_is_taken_over_at_once(world: RecoveryWorld) -> None:
+    recovery_id = world.intend()
+    world.lose_all_messages()
+    leaving = world.another_process("host:77:1")
+    ping = world.databases.clickhouse.ping
+
+    def leave(_seconds: float) -> Ping:
+        world.databases.clickhouse.ping = ping  # type: ignore[method-assign]
+        assert world.recoveries.hand_back("host:7:") == 0  # another worker's children
+        assert world.recoveries.hand_back("host:77:") == 1
+        world.databases.clickhouse.down = False
+        world.pump()
+        raise DatabaseUnreachable("clickhouse", "too late")
+
+    world.databases.clickhouse.ping = leave  # type: ignore[method-assign]
+    leaving.run(recovery_id)
+    view = world.recoveries.get(recovery_id)
+    assert [(each.worker, each.outcome.value) for each in view.attempts] == [("host:77:1", "lost"), ("worker-1", "skipped")]
+    assert (view.status, len(world.ended)) == (RecoveryStatus.RECOVERED, 1)
+    assert world.recoveries.hand_back("host:77:") == 0
 
 
 def test_a_database_that_stays_away_is_tried_again_later_and_every_try_is_kept(world: RecoveryWorld) -> None:
@@ -156,23 +281,26 @@ def test_a_database_that_the_poller_sees_down_opens_a_recovery_and_its_return_cl
     world.clock.advance(60)
     world.pump()
     assert len(world.ended) == 1  # the worker that was rung for it finds it ended
-    assert len(world.recoveries.get(opened.id).attempts) == 1
+    assert [(each.action, each.outcome.value, each.detail) for each in world.recoveries.get(opened.id).attempts[1:]] == [
+        ("retry", "skipped", "Not needed: the target was well by itself before this was begun")
+    ]
+    assert [each.detail for each in world.noticed] == ["It cannot be reached"]  # once for the outage
 
 
 def test_a_breaker_that_opens_and_closes_opens_and_closes_a_recovery(world: RecoveryWorld) -> None:
-    world.recoveries.breaker_changed(ORDERS, BreakerState.CLOSED, BreakerState.OPEN, world.clock.now())
+    world.recoveries.breaker_changed(changed(BreakerState.CLOSED, BreakerState.OPEN, world.clock.now()))
     world.recoveries.step()
     [opened] = world.recoveries.list_page(target=ORDERS).recoveries
     assert opened.action == "failover_instance"
     world.clock.advance(3)
-    world.recoveries.breaker_changed(ORDERS, BreakerState.OPEN, BreakerState.HALF_OPEN, world.clock.now())
-    world.recoveries.breaker_changed(ORDERS, BreakerState.HALF_OPEN, BreakerState.CLOSED, world.clock.now())
+    world.recoveries.breaker_changed(changed(BreakerState.OPEN, BreakerState.HALF_OPEN, world.clock.now()))
+    world.recoveries.breaker_changed(changed(BreakerState.HALF_OPEN, BreakerState.CLOSED, world.clock.now()))
     world.recoveries.step()
     assert world.recoveries.get(opened.id).healed_by == "itself"
 
 
 def test_a_databases_breaker_is_the_pollers_to_report(world: RecoveryWorld) -> None:
-    world.recoveries.breaker_changed(CLICKHOUSE, BreakerState.CLOSED, BreakerState.OPEN, world.clock.now())
+    world.recoveries.breaker_changed(replace(changed(BreakerState.CLOSED, BreakerState.OPEN, world.clock.now()), target=CLICKHOUSE))
     world.recoveries.step()
     assert world.recoveries.list_page().total == 0
 

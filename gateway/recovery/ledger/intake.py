@@ -8,6 +8,7 @@ from datetime import datetime
 
 from gateway.clock import Clock
 from gateway.recovery.ledger.model import Healing, Intent, Opened, Record
+from gateway.recovery.model import Action
 
 QUEUE_LIMIT = 1000
 TARGET_LIMIT = 1000  # targets come from registrations: nobody may fill the memory with names
@@ -19,6 +20,7 @@ class _Known:
     """A recovery that faults of its target join. `written`: PostgreSQL has it."""
 
     recovery_id: str
+    action: Action
     broken_since: datetime
     known_since: float
     written: bool
@@ -44,9 +46,17 @@ class Intake:
             if len(self._queue) >= QUEUE_LIMIT or len(self._known) >= TARGET_LIMIT:
                 self.dropped += 1
                 return None, False
-            self._known[intent.target] = _Known(intent.recovery_id, intent.broken_since, self._clock.monotonic(), written=False)
+            self._known[intent.target] = _Known(
+                intent.recovery_id, intent.action, intent.broken_since, self._clock.monotonic(), written=False
+            )
             self._queue.append(intent)
             return intent.recovery_id, True
+
+    def find(self, target: str) -> tuple[str, Action] | None:
+        """The id and the action of the recovery that faults of this target join; None when there is none."""
+        with self._lock:
+            known = self._known.get(target)
+            return (known.recovery_id, known.action) if known else None
 
     def heal(self, target: str, at: datetime) -> bool:
         """Note that a target is well; whether that has to be written: only while a recovery of it is open here."""
@@ -99,7 +109,7 @@ class Intake:
                 known = self._known.get(target)
                 if known is None or known.written:
                     known_since = known.known_since if known else now
-                    self._known[target] = _Known(row.recovery_id, row.broken_since, known_since, written=True)
+                    self._known[target] = _Known(row.recovery_id, row.action, row.broken_since, known_since, written=True)
             for target, known in list(self._known.items()):
                 if target not in opened and known.written and now - known.known_since >= REMEMBERED_SECONDS:
                     self._end(target, self._clock.now())

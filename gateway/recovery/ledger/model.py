@@ -33,7 +33,8 @@ class AttemptOutcome(StrEnum):
     WAITING = "waiting"  # a recovery flow is under way
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-    LOST = "lost"  # the worker died: its lease ran out
+    LOST = "lost"  # the worker died or left: its lease ended
+    SKIPPED = "skipped"  # it was not needed: the target was well already
 
 
 ENDINGS = frozenset({RecoveryStatus.RECOVERED, RecoveryStatus.FAILED, RecoveryStatus.SUPERSEDED})
@@ -91,11 +92,12 @@ Record = Intent | Healing
 
 @dataclass(frozen=True)
 class Opened:
-    """An open recovery as every process remembers it."""
+    """An open recovery as every process remembers it. `action`: what is tried next, or now."""
 
     recovery_id: str
     target: str
     broken_since: datetime
+    action: Action
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class Claim:
     """One worker's hold on one recovery until its lease runs out. `epoch` fences it: a later claim voids what this holder writes.
 
     `attempt`: number of this try, from 1. `execution_id`: of the recovery flow that an earlier claim started. `overdue`: it was
-    tried for as long as it may be.
+    tried for as long as it may be. `failed`: the actions of the tries before this one that did not heal, in their order.
     """
 
     intent: Intent
@@ -111,6 +113,7 @@ class Claim:
     attempt: int
     execution_id: str | None = None
     overdue: bool = False
+    failed: tuple[Action, ...] = ()
 
     @property
     def recovery_id(self) -> str:
@@ -124,6 +127,7 @@ class Tried:
 
     Attributes:
         healthy: the target was proven to be well.
+        already: it was well before anything was done about it.
         hopeless: trying again cannot help.
         execution_id: the recovery flow that is under way; it is looked at again.
         avoid: base URLs of instances that should get no calls for a while.
@@ -132,6 +136,7 @@ class Tried:
 
     healthy: bool
     detail: str
+    already: bool = False
     hopeless: bool = False
     execution_id: str | None = None
     avoid: tuple[str, ...] = ()
@@ -144,12 +149,16 @@ class Tried:
 
 @dataclass(frozen=True)
 class Ended:
-    """What is told to those who learn from it: how a recovery ended, `duration_ms` from fault to end."""
+    """What is told to those who learn from it: how a recovery ended, `duration_ms` from fault to end.
+
+    `failed`: the actions of its tries that did not heal, in their order.
+    """
 
     intent: Intent
     status: RecoveryStatus
     ended_at: datetime
     healed_by: str | None
+    failed: tuple[Action, ...] = ()
 
     @property
     def duration_ms(self) -> float:
@@ -178,7 +187,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class RecoverySummary:
-    """One recovery as the ledger lists it. `healed_by`: an action, or `itself`."""
+    """One recovery as the ledger lists it. `action`: what was tried last or is next. `healed_by`: an action, or `itself`."""
 
     id: str
     target: str

@@ -1,10 +1,9 @@
 """The rows of recoveries: opened once per target, claimed by lease, settled by epoch. Every method runs inside its caller's transaction."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from gateway.recovery.ledger.model import (
@@ -19,11 +18,11 @@ from gateway.recovery.ledger.model import (
     Tried,
     sources_of,
 )
-from gateway.recovery.ledger.tables import recoveries, recovery_attempts
+from gateway.recovery.ledger.postgres_attempts import AttemptStore
+from gateway.recovery.ledger.tables import recoveries
 from gateway.recovery.model import Action, FlowOrigin
 
 SKEW_SECONDS = 1.0  # clocks of machines differ: what one of them says is due now is due for all
-UNDER_WAY = [AttemptOutcome.RUNNING.value, AttemptOutcome.WAITING.value]
 IS_OPEN = recoveries.c.status.in_([status.value for status in OPEN])
 INTENT_COLUMNS = (
     recoveries.c.target,
@@ -45,6 +44,7 @@ class RecoveryStore:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._attempts = AttemptStore(connection)
 
     def open(self, intent: Intent, now: datetime) -> bool:
         """Write an intent down; whether it is to be carried out. Twice is harmless.
@@ -98,20 +98,28 @@ class RecoveryStore:
         return found
 
     def heal(self, healing: Healing) -> list[Ended]:
-        """Close what is open for a target that is well again, unless a recovery flow runs: its result is the outcome."""
-        rows = self._connection.execute(
-            update(recoveries)
-            .where(
-                recoveries.c.target == healing.target,
-                recoveries.c.status.in_(_sources(RecoveryStatus.RECOVERED)),
-                recoveries.c.broken_since <= healing.healed_at,
-                recoveries.c.execution_id.is_(None),
-            )
-            .values(**_ending(RecoveryStatus.RECOVERED, healing.healed_at), healed_by=ITSELF)
-            .returning(recoveries.c.id, recoveries.c.action, recoveries.c.origin, *INTENT_COLUMNS)
+        """Close what is open for a target that is well again, unless a recovery flow runs: its result is the outcome.
+
+        What would have been tried next stands among the attempts as skipped.
+        """
+        waiting = and_(recoveries.c.target == healing.target, recoveries.c.status.in_(_sources(RecoveryStatus.RECOVERED)))
+        held = self._connection.execute(
+            select(recoveries)
+            .where(waiting, recoveries.c.broken_since <= healing.healed_at, recoveries.c.execution_id.is_(None))
+            .with_for_update()
         ).all()
-        self._lose_attempts([row.id for row in rows], healing.healed_at, "The target was well before this attempt ended")
-        return [Ended(_intent(row), RecoveryStatus.RECOVERED, healing.healed_at, ITSELF) for row in rows]
+        if not held:
+            return []
+        ids = [row.id for row in held]
+        pending = {row.id: (row.attempts + 1, row.action) for row in held if row.status == RecoveryStatus.PENDING.value}
+        self._connection.execute(
+            update(recoveries)
+            .where(recoveries.c.id.in_(ids))
+            .values(**_ending(RecoveryStatus.RECOVERED, healing.healed_at), healed_by=ITSELF)
+        )
+        self._attempts.lose(ids, healing.healed_at, "The target was well before this attempt ended")
+        self._attempts.skip(pending, healing.healed_at, "Not needed: the target was well by itself before this was begun")
+        return [Ended(_intent(row), RecoveryStatus.RECOVERED, healing.healed_at, ITSELF) for row in held]
 
     def claim(self, recovery_id: str, worker: str, now: datetime, lease_until: datetime, max_seconds: float) -> Claim | None:
         """Take a recovery that is due, or whose lease ran out. None when it is neither: somebody has it, or it ended.
@@ -143,55 +151,26 @@ class RecoveryStore:
         ).one_or_none()
         if row is None:
             return None
-        number = self._begin_attempt(recovery_id, row.action, worker, now)
-        overdue = (now - row.recorded_at).total_seconds() >= max_seconds
-        return Claim(_intent(row), row.epoch, number, row.execution_id, overdue)
-
-    def _begin_attempt(self, recovery_id: str, action: str, worker: str, now: datetime) -> int:
-        """A new attempt, or the one whose recovery flow is still under way."""
-        mine = recovery_attempts.c.recovery_id == recovery_id
-        lost = "The worker died, or did not report in time"
-        waiting = self._connection.execute(
-            update(recovery_attempts)
-            .where(mine, recovery_attempts.c.outcome == AttemptOutcome.WAITING.value)
-            .values(outcome=AttemptOutcome.RUNNING.value, worker=worker)
-            .returning(recovery_attempts.c.number)
-        ).scalar()
-        if waiting is not None:
-            return int(waiting)
-        self._connection.execute(
-            update(recovery_attempts)
-            .where(mine, recovery_attempts.c.outcome == AttemptOutcome.RUNNING.value)
-            .values(outcome=AttemptOutcome.LOST.value, completed_at=now, detail=lost)
-        )
-        number = self._connection.execute(select(func.coalesce(func.max(recovery_attempts.c.number), 0) + 1).where(mine)).scalar_one()
-        self._connection.execute(
-            insert(recovery_attempts).values(
-                recovery_id=recovery_id,
-                number=number,
-                action=action,
-                worker=worker,
-                outcome=AttemptOutcome.RUNNING.value,
-                started_at=now,
-            )
-        )
+        number = self._attempts.begin(recovery_id, row.action, worker, now)
         self._connection.execute(update(recoveries).where(recoveries.c.id == recovery_id).values(attempts=number))
-        return int(number)
+        overdue = (now - row.recorded_at).total_seconds() >= max_seconds
+        failed = self._attempts.list_failed([recovery_id]).get(recovery_id, ())
+        return Claim(_intent(row), row.epoch, number, row.execution_id, overdue, failed)
 
     def settle(self, claim: Claim, status: RecoveryStatus, tried: Tried, now: datetime, avoid_until: datetime) -> bool:
         """End the attempt and its recovery; False, and nothing changed, when the lease passed to another or the target healed itself."""
         recovered = status is RecoveryStatus.RECOVERED
         avoid = {"avoid": list(tried.avoid), "avoid_until": avoid_until} if tried.avoid else {}
-        healed_by = claim.intent.action.value if recovered else None
+        healed_by = None if not recovered else ITSELF if tried.already else claim.intent.action.value
         changed = self._connection.execute(
             update(recoveries).where(_held(claim), _may_become(status)).values(**_ending(status, now), healed_by=healed_by, **avoid)
         ).rowcount
-        outcome = AttemptOutcome.SUCCEEDED if recovered else AttemptOutcome.FAILED
-        self._end_attempt(claim, outcome, tried, now)
+        done = AttemptOutcome.SKIPPED if tried.already else AttemptOutcome.SUCCEEDED
+        self._attempts.end(claim, done if recovered else AttemptOutcome.FAILED, tried, now)
         return changed == 1
 
-    def postpone(self, claim: Claim, tried: Tried, now: datetime, due_at: datetime) -> bool:
-        """End a failed attempt, or leave a waiting one open, and try again at `due_at`; False as `settle`."""
+    def postpone(self, claim: Claim, tried: Tried, now: datetime, due_at: datetime, action: Action) -> bool:
+        """End a failed attempt, or leave a waiting one open, and try `action` at `due_at`; False as `settle`."""
         changed = self._connection.execute(
             update(recoveries)
             .where(_held(claim), _may_become(RecoveryStatus.PENDING))
@@ -200,29 +179,13 @@ class RecoveryStore:
                 due_at=due_at,
                 rung_at=due_at,
                 lease_until=None,
+                action=action.value,
                 execution_id=func.coalesce(tried.execution_id, recoveries.c.execution_id),
             )
         ).rowcount
         outcome = AttemptOutcome.WAITING if tried.is_waiting and changed else AttemptOutcome.FAILED
-        self._end_attempt(claim, outcome, tried, None if outcome is AttemptOutcome.WAITING else now)
+        self._attempts.end(claim, outcome, tried, None if outcome is AttemptOutcome.WAITING else now)
         return changed == 1
-
-    def _end_attempt(self, claim: Claim, outcome: AttemptOutcome, tried: Tried, completed_at: datetime | None) -> None:
-        """Only while it is this holder's: a lost one stays lost."""
-        self._connection.execute(
-            update(recovery_attempts)
-            .where(
-                recovery_attempts.c.recovery_id == claim.recovery_id,
-                recovery_attempts.c.number == claim.attempt,
-                recovery_attempts.c.outcome == AttemptOutcome.RUNNING.value,
-            )
-            .values(
-                outcome=outcome.value,
-                completed_at=completed_at,
-                detail=tried.detail,
-                execution_id=tried.execution_id or claim.execution_id,
-            )
-        )
 
     def take_unheard(self, now: datetime, rung_before: datetime, limit: int) -> list[str]:
         """Recoveries that should be under way and are not: due but rung for long ago, or held by a worker whose lease ran out.
@@ -237,6 +200,19 @@ class RecoveryStore:
         )
         unheard = select(recoveries.c.id).where(or_(due, lapsed)).limit(limit).with_for_update(skip_locked=True).cte("unheard")
         statement = update(recoveries).where(recoveries.c.id == unheard.c.id).values(rung_at=now).returning(recoveries.c.id)
+        return list(self._connection.execute(statement).scalars())
+
+    def release(self, workers: str, now: datetime) -> list[str]:
+        """End the leases of workers whose names begin so; returns their recoveries. The new epoch makes their writing void.
+
+        The leases end a little ago: clocks of machines differ, and what is rung for must be free for whoever hears it.
+        """
+        statement = (
+            update(recoveries)
+            .where(recoveries.c.status == RecoveryStatus.RUNNING.value, recoveries.c.lease_owner.startswith(workers, autoescape=True))
+            .values(epoch=recoveries.c.epoch + 1, lease_until=now - timedelta(seconds=SKEW_SECONDS), rung_at=now)
+            .returning(recoveries.c.id)
+        )
         return list(self._connection.execute(statement).scalars())
 
     def fail_overdue(self, now: datetime, recorded_before: datetime, limit: int) -> list[Ended]:
@@ -255,15 +231,10 @@ class RecoveryStore:
             .values(**_ending(RecoveryStatus.FAILED, now))
             .returning(recoveries.c.id, recoveries.c.action, recoveries.c.origin, *INTENT_COLUMNS)
         ).all()
-        self._lose_attempts([row.id for row in rows], now, "It took longer than a recovery may")
-        return [Ended(_intent(row), RecoveryStatus.FAILED, now, None) for row in rows]
-
-    def _lose_attempts(self, recovery_ids: Sequence[str], now: datetime, detail: str) -> None:
-        self._connection.execute(
-            update(recovery_attempts)
-            .where(recovery_attempts.c.recovery_id.in_(recovery_ids), recovery_attempts.c.outcome.in_(UNDER_WAY))
-            .values(outcome=AttemptOutcome.LOST.value, completed_at=now, detail=detail)
-        )
+        ids = [row.id for row in rows]
+        self._attempts.lose(ids, now, "It took longer than a recovery may")
+        failed = self._attempts.list_failed(ids)
+        return [Ended(_intent(row), RecoveryStatus.FAILED, now, None, failed.get(row.id, ())) for row in rows]
 
     def delete_ended_before(self, moment: datetime, limit: int) -> int:
         """Forget up to `limit` recoveries that ended before this moment; returns how many."""

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from gateway.recovery.ledger.model import Opened, RecoveryFlow
 from gateway.recovery.ledger.postgres import IS_OPEN
 from gateway.recovery.ledger.tables import recoveries, recovery_flows
+from gateway.recovery.model import Action
 
 
 class KnownStore:
@@ -19,8 +20,10 @@ class KnownStore:
 
     def list_open(self) -> list[Opened]:
         """Every open recovery."""
-        rows = self._connection.execute(select(recoveries.c.id, recoveries.c.target, recoveries.c.broken_since).where(IS_OPEN))
-        return [Opened(row.id, row.target, row.broken_since) for row in rows]
+        rows = self._connection.execute(
+            select(recoveries.c.id, recoveries.c.target, recoveries.c.broken_since, recoveries.c.action).where(IS_OPEN)
+        )
+        return [Opened(row.id, row.target, row.broken_since, Action(row.action)) for row in rows]
 
     def list_avoided(self, now: datetime) -> list[tuple[str, Sequence[str]]]:
         """(target, base URLs) of the instances that get no calls now."""

@@ -1,7 +1,7 @@
 """Carries recoveries out: claim, try the strategy, settle. Nothing is locked and no connection is held while a strategy runs."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 import structlog
@@ -11,7 +11,8 @@ from gateway.observability.context import accept_request_id, request_context
 from gateway.outbox.model import TaskName
 from gateway.outbox.service import Outbox
 from gateway.recovery.backoff import full_jitter_seconds
-from gateway.recovery.ledger.model import Claim, Ended, RecoveryStatus, Tried
+from gateway.recovery.ledger.escalating import next_action
+from gateway.recovery.ledger.model import ITSELF, Claim, Ended, RecoveryStatus, Tried
 from gateway.recovery.ledger.ports import OnEnded, Strategy
 from gateway.recovery.ledger.postgres import RecoveryStore
 from gateway.recovery.model import Action
@@ -28,7 +29,7 @@ UNKNOWN_ACTION = Tried(healthy=False, detail="This action is nothing that a work
 
 
 class Runner:
-    """One per process. `worker` names this process in leases and attempts."""
+    """One per process. `worker` names this process in leases and attempts; `allowed`: what may be done without a human."""
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class Runner:
         lease_seconds: float,
         max_seconds: float,
         random: Random,
+        allowed: frozenset[Action] = frozenset(Action),
     ) -> None:
         self._outbox = outbox
         self._strategies = strategies
@@ -50,6 +52,7 @@ class Runner:
         self._lease_seconds = lease_seconds
         self._max_seconds = max_seconds
         self._random = random
+        self._allowed = allowed
 
     def run(self, recovery_id: str) -> None:
         """Try once. Harmless when rung twice: the claim admits one runner.
@@ -113,7 +116,7 @@ class Runner:
         with self._outbox.transaction() as work:
             settled = RecoveryStore(work.connection).settle(claim, status, tried, now, now + timedelta(seconds=AVOID_SECONDS))
         if settled:
-            self.tell(Ended(claim.intent, status, now, claim.intent.action.value if tried.healthy else None))
+            self.tell(_ended(claim, tried, status, now))
         else:
             self._discard(claim)
 
@@ -121,10 +124,15 @@ class Runner:
         now = self._clock.now()
         due_at = now + timedelta(seconds=self._delay_seconds(claim, tried))
         with self._outbox.transaction() as work:
-            if RecoveryStore(work.connection).postpone(claim, tried, now, due_at):
+            if RecoveryStore(work.connection).postpone(claim, tried, now, due_at, self._next_action(claim, tried)):
                 work.outbox.ring(TaskName.RUN_RECOVERY, due_at=due_at, recovery_id=claim.recovery_id)
             else:
                 self._discard(claim)
+
+    def _next_action(self, claim: Claim, tried: Tried) -> Action:
+        """Another strategy when this one did not heal."""
+        action = claim.intent.action
+        return action if tried.is_waiting else next_action((*claim.failed, action), claim.intent.target, self._allowed)
 
     def _delay_seconds(self, claim: Claim, tried: Tried) -> float:
         if tried.is_waiting:
@@ -135,3 +143,11 @@ class Runner:
     def _discard(self, claim: Claim) -> None:
         """Another worker took over, or the target was well meanwhile: this one changes nothing."""
         log.info("recovery_result_discarded", epoch=claim.epoch)
+
+
+def _ended(claim: Claim, tried: Tried, status: RecoveryStatus, at: datetime) -> Ended:
+    action = claim.intent.action
+    if tried.healthy:
+        return Ended(claim.intent, status, at, ITSELF if tried.already else action.value, claim.failed)
+    was_tried = tried not in (OVERDUE, UNKNOWN_ACTION)
+    return Ended(claim.intent, status, at, None, (*claim.failed, action) if was_tried else claim.failed)

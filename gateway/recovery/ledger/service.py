@@ -12,7 +12,7 @@ from gateway.background import BackgroundLoop
 from gateway.clock import Clock
 from gateway.observability.context import current_request_id
 from gateway.outbox.service import Outbox
-from gateway.recovery.breaker import BreakerState
+from gateway.recovery.breaker_model import BreakerChange, BreakerState, Cause
 from gateway.recovery.decide import LEARNABLE, Situation, decide
 from gateway.recovery.ledger.flows import FlowRefresher, RecoveryFlows
 from gateway.recovery.ledger.intake import Intake
@@ -40,11 +40,21 @@ SWEEP_SECONDS = 15.0  # each process sweeps as well, so that nothing is left ope
 
 Avoided = Mapping[str, frozenset[str]]
 FindLearned = Callable[[Fault], Action | None]
+Explore = Callable[[Fault, Action], Action]
 
 
 def nothing_learned(_fault: Fault) -> Action | None:
     """Where nobody learns what heals."""
     return None
+
+
+def nothing_explored(_fault: Fault, action: Action) -> Action:
+    """Where alternatives are tried only when the usual action did not heal."""
+    return action
+
+
+def nobody_told(_fault: Fault) -> None:
+    """Where nobody learns what watchers noticed."""
 
 
 class Recoveries:
@@ -57,6 +67,8 @@ class Recoveries:
         on_ended: told once of each recovery that this process ended.
         policy: what may be done without a human.
         find_learned: the action that healed faults of the same pattern best, from memory.
+        explore: now and then an alternative to the action that a recovery would begin with, so that there is evidence for it too.
+        on_noticed: told of each fault that a watcher saw and no call of a client met. Memory only.
     """
 
     def __init__(
@@ -74,12 +86,16 @@ class Recoveries:
         worker: str,
         policy: RecoveryPolicy | None = None,
         find_learned: FindLearned = nothing_learned,
+        explore: Explore = nothing_explored,
+        on_noticed: Callable[[Fault], object] = nobody_told,
     ) -> None:
         self._outbox = outbox
         self._spool = spool
         self._clock = clock
         self._policy = policy or RecoveryPolicy()
         self._find_learned = find_learned
+        self._explore = explore
+        self._on_noticed = on_noticed
         self._on_avoid = on_avoid
         self._known_flows = RecoveryFlows()
         self._refresher = FlowRefresher(outbox, flows)
@@ -93,10 +109,11 @@ class Recoveries:
             lease_seconds=settings.lease_seconds,
             max_seconds=settings.max_seconds,
             random=Random(),
+            allowed=self._policy.allowed,
         )
         self._writer = Writer(outbox, self._intake, spool, clock, self._runner.tell)
         self._sweeper = Sweeper(outbox, clock, max_seconds=settings.max_seconds, retention_days=settings.retention_days)
-        self._watch = Watch(snapshot, self._intake, self.report, self.healed)
+        self._watch = Watch(snapshot, self._intake, self._noticed, self.healed)
         self._loop = BackgroundLoop("recovery-ledger", self.step, retry_seconds=AWAY_SECONDS)
         self._learn_at = self._sweep_at = 0.0
         self._away = False
@@ -110,39 +127,41 @@ class Recoveries:
         Returns:
             The id for the client; None when nothing is left to a worker, or there is no room to write it down.
         """
-        if decision.strategy is not When.DELAYED:
+        if decision.strategy is not When.DELAYED or not self.takes(fault):
             return None
-        target = target_of(fault)
-        flow = self._find_flow(fault)
-        intent = Intent(
-            target=target,
-            fault_type=fault.type.value,
-            category=fault.category.value,
-            severity=fault.severity.value,
-            source=fault.source,
-            fingerprint=fault.fingerprint,
-            action=Action.RUN_RECOVERY_FLOW if flow else decision.action,
-            broken_since=at or self._clock.now(),
-            detail=storable(fault.detail),
-            vendor_code=fault.vendor_code,
-            flow_id=flow.flow_id if flow else None,
-            origin=fault.origin,
-            request_id=current_request_id(),
-        )
-        recovery_id, is_new = self._intake.open(intent)
+        if known := self._intake.find(target_of(fault)):
+            return known[0]
+        recovery_id, is_new = self._intake.open(self._intent(fault, decision.action, at or self._clock.now()))
         if is_new:
             self._loop.wake()
         return recovery_id
 
+    def takes(self, fault: Fault) -> bool:
+        """Whether this fault may open a recovery, or join one. Memory only.
+
+        That a call was refused says what a breaker remembers, not how its target is now: it joins what is open, and opens one only when
+        the last look at the target was bad.
+        """
+        return not fault.refused or self._intake.find(target_of(fault)) is not None or self._watch.sees_down(target_of(fault))
+
+    def find_action(self, fault: Fault) -> Action | None:
+        """What the recovery that this fault joins does next; None when there is none. Memory only."""
+        known = self._intake.find(target_of(fault))
+        return known[1] if known else None
+
     def consider(self, fault: Fault) -> str | None:
         """Decide about a fault at the end of what it broke, and open a recovery when it is left to a worker. Memory only."""
-        situation = Situation(recovery_flow=self.has_flow(fault), learned=self._find_learned(fault))
+        situation = Situation(recovery_flow=self.has_flow(fault), learned=self._find_learned(fault), deferrable=self.takes(fault))
         return self.intend(fault, decide(fault, situation, self._policy))
 
-    def report(self, fault: Fault, at: datetime | None = None) -> str | None:
-        """Open a recovery for a fault that a background watcher saw: nobody waits for an answer."""
+    def report(self, fault: Fault, at: datetime | None = None, *, usual: Action | None = None) -> str | None:
+        """Open a recovery for a fault that a background watcher saw: nobody waits for an answer.
+
+        Args:
+            usual: what is done about it as long as nothing was learned; its type's own action by default.
+        """
         learned = self._find_learned(fault)
-        usual = learned if learned in LEARNABLE else DELAYED_ACTION.get(fault.type, Action.NONE)
+        usual = learned if learned in LEARNABLE else usual or DELAYED_ACTION.get(fault.type, Action.NONE)
         action = Action.RUN_RECOVERY_FLOW if self.has_flow(fault) else usual
         if action is Action.NONE or action not in self._policy.allowed:
             return None
@@ -157,15 +176,17 @@ class Recoveries:
         if self._intake.heal(target, at or self._clock.now()):
             self._loop.wake()
 
-    def breaker_changed(self, target: str, old: BreakerState, new: BreakerState, at: datetime) -> None:
+    def breaker_changed(self, change: BreakerChange) -> None:
         """A service's breaker opened: it is to be recovered. A target's probes were answered: it is well. Memory only.
 
-        A database is reported by its poller, which saw it itself; its breaker may open late, when another process shares what it knew.
+        An opening that another process tells of was reported there, and may be over. A database is reported by its poller, which saw it
+        itself.
         """
-        if new is BreakerState.OPEN and old is not BreakerState.OPEN and target.startswith(SERVICE):
-            self.report(fault_of_breaker(target), at)
-        elif new is BreakerState.CLOSED and old is BreakerState.HALF_OPEN:
-            self.healed(target, at)
+        opened = change.new is BreakerState.OPEN and change.cause is Cause.CALLS
+        if opened and change.target.startswith(SERVICE):
+            self.report(fault_of_breaker(change.target, change.blamed), change.at, usual=Action.FAILOVER_INSTANCE)
+        elif change.new is BreakerState.CLOSED and change.old is BreakerState.HALF_OPEN:
+            self.healed(change.target, change.at)
 
     def run(self, recovery_id: str) -> None:
         """Try once; what the task calls. Ringing twice is harmless: the lease admits one runner.
@@ -193,6 +214,16 @@ class Recoveries:
             DatabaseError: PostgreSQL failed.
         """
         self._refresher.refresh()
+
+    def hand_back(self, workers: str) -> int:
+        """Give up what ended workers had in hand; returns how many recoveries others are rung for.
+
+        Args:
+            workers: how their names begin.
+        Raises:
+            DatabaseError: PostgreSQL failed; the leases run out by themselves.
+        """
+        return self._sweeper.hand_back(workers)
 
     def get(self, recovery_id: str) -> RecoveryView:
         """One recovery with its attempts; the id of a merged one leads to the one that carries it out.
@@ -237,10 +268,33 @@ class Recoveries:
         self._away = False
         return LEARN_SECONDS
 
+    def _noticed(self, fault: Fault, at: datetime) -> None:
+        self._on_noticed(fault)
+        self.report(fault, at)
+
+    def _intent(self, fault: Fault, action: Action, at: datetime) -> Intent:
+        """`action`: what was decided; a recovery flow goes before it, and now and then an alternative stands in for it."""
+        flow, broken = self._find_flow(fault), fault.underlying
+        return Intent(
+            target=target_of(fault),
+            fault_type=broken.type.value,
+            category=broken.category.value,
+            severity=broken.severity.value,
+            source=broken.source,
+            fingerprint=broken.fingerprint,
+            action=Action.RUN_RECOVERY_FLOW if flow else self._explore(fault, action),
+            broken_since=at,
+            detail=storable(broken.detail or fault.detail),
+            vendor_code=broken.vendor_code,
+            flow_id=flow.flow_id if flow else None,
+            origin=fault.origin,
+            request_id=current_request_id(),
+        )
+
     def _find_flow(self, fault: Fault) -> RecoveryFlow | None:
         if Action.RUN_RECOVERY_FLOW not in self._policy.allowed:
             return None
-        return self._known_flows.find(fault.type.value, target_of(fault))
+        return self._known_flows.find(fault.underlying.type.value, target_of(fault))
 
     def _at_intervals(self) -> None:
         now = self._clock.monotonic()

@@ -1,6 +1,7 @@
 """What a worker does about a target: reconnect a database, find a service's living instances. Each proves health or says what it saw."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import structlog
 
@@ -9,7 +10,7 @@ from gateway.configuration.model import Instance, Service
 from gateway.errors import GatewayError
 from gateway.recovery.ledger.model import Claim, Tried
 from gateway.recovery.ledger.ports import DatabaseSource, Discovery, Http, Strategy
-from gateway.recovery.model import Action
+from gateway.recovery.model import Action, FaultType
 from gateway.recovery.targets import CONFIGURATION_SERVICE
 
 log = structlog.get_logger(__name__)
@@ -22,61 +23,55 @@ WELL = 400  # a health endpoint that answers below this says that its instance i
 NO_ENDPOINT = frozenset({404, 405})
 
 
-class Reconnect:
-    """Close this process's connections to a database, open new ones and ask it: the target is back, or it is not."""
+class Look:
+    """Ask a database how it is, and change nothing: for what only time heals."""
 
     def __init__(self, databases: DatabaseSource) -> None:
         self._databases = databases
 
     def __call__(self, claim: Claim) -> Tried:
-        name = name_of(claim.intent.target)
         try:
-            database = self._databases.get(name)
+            database = self._databases.get(name_of(claim.intent.target))
         except GatewayError as error:
             return Tried(healthy=False, detail=error.detail, hopeless=True)  # it is configured no more
         try:
-            database.close()
-            database.connect()
             version = database.ping(PING_SECONDS).version
         except GatewayError as error:
             return Tried(healthy=False, detail=f"{error.code}: {error.detail}")
         return Tried(healthy=True, detail=f"{database.engine} {version} answers")
 
 
-class Rediscover:
-    """Ask the registry anew where a service is."""
+class Reconnect:
+    """Close this process's connections to a database, open new ones and ask it: the target is back, or it is not.
 
-    def __init__(self, services: Discovery) -> None:
-        self._services = services
+    One that answers before anything was tried is left alone: it is well by itself.
+    """
+
+    def __init__(self, databases: DatabaseSource) -> None:
+        self._databases = databases
+        self._look = Look(databases)
 
     def __call__(self, claim: Claim) -> Tried:
+        first = None if claim.failed else self._look(claim)
+        if first and (first.healthy or first.hopeless):
+            return replace(first, already=first.healthy)
         try:
-            service = self._services.rediscover(name_of(claim.intent.target))
+            database = self._databases.get(name_of(claim.intent.target))
+            database.close()
+            database.connect()
         except GatewayError as error:
             return Tried(healthy=False, detail=f"{error.code}: {error.detail}")
-        return Tried(healthy=True, detail=f"{len(service.instances)} of its instances are registered")
+        return self._look(claim)
 
 
-class Failover:
-    """Ask the registry anew, ask each instance how it is, and turn calls away from those that do not answer."""
+class Instances:
+    """Asks the instances of a service how they are."""
 
-    def __init__(self, services: Discovery, http: Http, clock: Clock) -> None:
-        self._services = services
+    def __init__(self, http: Http, clock: Clock) -> None:
         self._http = http
         self._clock = clock
 
-    def __call__(self, claim: Claim) -> Tried:
-        try:
-            service = self._services.rediscover(name_of(claim.intent.target))
-        except GatewayError as error:
-            return Tried(healthy=False, detail=f"{error.code}: {error.detail}")
-        ill = self._find_ill(service)
-        count = len(service.instances)
-        if len(ill) == count:
-            return Tried(healthy=False, detail=f"None of its {count} instances is well")
-        return Tried(healthy=True, detail=f"{count - len(ill)} of its {count} instances are well", avoid=tuple(ill))
-
-    def _find_ill(self, service: Service) -> list[str]:
+    def list_ill(self, service: Service) -> list[str]:
         """Base URLs of the instances that did not answer well in time; those for which no time was left are left alone."""
         deadline = self._clock.monotonic() + PROBES_SECONDS
         ill = []
@@ -100,6 +95,46 @@ class Failover:
         return instance.health_endpoint is None or answer.status < WELL or answer.status in NO_ENDPOINT
 
 
+class Rediscover:
+    """Ask the registry anew where a service is. One that was registered all the time has to answer as well."""
+
+    def __init__(self, services: Discovery, instances: Instances) -> None:
+        self._services = services
+        self._instances = instances
+
+    def __call__(self, claim: Claim) -> Tried:
+        try:
+            service = self._services.rediscover(name_of(claim.intent.target))
+        except GatewayError as error:
+            return Tried(healthy=False, detail=f"{error.code}: {error.detail}")
+        count = len(service.instances)
+        if claim.intent.fault_type != FaultType.SERVICE_DISCOVERY.value and len(self._instances.list_ill(service)) == count:
+            return Tried(healthy=False, detail=f"None of its {count} registered instances is well")
+        return Tried(healthy=True, detail=f"{count} of its instances are registered")
+
+
+class Failover:
+    """Ask the registry anew, ask each instance how it is, and turn calls away from those that do not answer.
+
+    When all of them are well before anything was tried, there is nothing to turn away from: the service is well by itself.
+    """
+
+    def __init__(self, services: Discovery, instances: Instances) -> None:
+        self._services = services
+        self._instances = instances
+
+    def __call__(self, claim: Claim) -> Tried:
+        try:
+            service = self._services.rediscover(name_of(claim.intent.target))
+        except GatewayError as error:
+            return Tried(healthy=False, detail=f"{error.code}: {error.detail}")
+        ill, count = self._instances.list_ill(service), len(service.instances)
+        if len(ill) == count:
+            return Tried(healthy=False, detail=f"None of its {count} instances is well")
+        already = not ill and not claim.failed
+        return Tried(healthy=True, already=already, detail=f"{count - len(ill)} of its {count} instances are well", avoid=tuple(ill))
+
+
 class AskRegistry:
     """The Configuration Service discovers all others and is discovered by nobody: it is back when it answers at its own address."""
 
@@ -114,7 +149,8 @@ class AskRegistry:
             stale = self._services.list_services().stale
         except GatewayError as error:
             return Tried(healthy=False, detail=f"{error.code}: {error.detail}")
-        return Tried(healthy=not stale, detail="It does not answer" if stale else "It answers")
+        already = not stale and not claim.failed
+        return Tried(healthy=not stale, already=already, detail="It does not answer" if stale else "It answers")
 
 
 class Probe:
@@ -132,11 +168,12 @@ class Probe:
 
 def strategies(databases: DatabaseSource, services: Discovery, http: Http, clock: Clock, run_flow: Strategy) -> Mapping[Action, Strategy]:
     """What is done, by action. An action that is not here is nothing a worker can do."""
-    reconnect, failover = Reconnect(databases), AskRegistry(services, Failover(services, http, clock))
-    probe = Probe({"database": reconnect, "service": failover})
+    instances = Instances(http, clock)
+    failover = AskRegistry(services, Failover(services, instances))
+    probe = Probe({"database": Look(databases), "service": failover})
     return {
-        Action.RECONNECT_DATABASE: reconnect,
-        Action.REFRESH_DISCOVERY: AskRegistry(services, Rediscover(services)),
+        Action.RECONNECT_DATABASE: Reconnect(databases),
+        Action.REFRESH_DISCOVERY: AskRegistry(services, Rediscover(services, instances)),
         Action.FAILOVER_INSTANCE: failover,
         Action.RUN_RECOVERY_FLOW: run_flow,
         Action.RETRY: probe,

@@ -54,3 +54,18 @@ class Sweeper:
         if swept != Swept():
             log.info("recoveries_swept", rung=swept.rung, failed=len(failed), forgotten=forgotten)
         return swept
+
+    def hand_back(self, workers: str) -> int:
+        """Ring for the recoveries that ended workers held; whatever one of them may still write is void. Returns how many.
+
+        Args:
+            workers: how their names begin.
+        Raises:
+            DatabaseError: PostgreSQL failed; the leases run out by themselves.
+        """
+        with self._outbox.transaction() as work:
+            released = RecoveryStore(work.connection).release(workers, self._clock.now())
+            work.outbox.ring_each(TaskName.RUN_RECOVERY, [{"recovery_id": recovery_id} for recovery_id in released])
+        if released:
+            log.info("recoveries_handed_back", count=len(released))
+        return len(released)

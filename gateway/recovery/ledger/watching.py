@@ -1,6 +1,7 @@
 """Reads the poller's snapshot: a database that is down opens a recovery though nobody asked for it, one that answers closes its own."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from gateway.background import BackgroundLoop
@@ -50,13 +51,26 @@ class Watch:
             self._look(status)
         return WATCH_SECONDS
 
+    def sees_down(self, target: str) -> bool:
+        """Whether the last look at a database was bad. Of what nobody looks at, services among them, nothing is seen. Memory only."""
+        return any(target == target_of_database(status) and _is_down(status) for status in self._snapshot().values())
+
     def _look(self, status: DatabaseStatus) -> None:
-        target = f"database:{status.name.value}"
-        if status.status is Status.UNHEALTHY and status.error not in (None, NOT_CHECKED_YET):
+        target = target_of_database(status)
+        if _is_down(status):
             if self._intake.may_open(target, status.timestamp):
                 self._report(fault_of(status, target), status.timestamp)
         elif status.error is None and status.last_ok_at is not None:
             self._healed(target, status.last_ok_at)
+
+
+def target_of_database(status: DatabaseStatus) -> str:
+    """`database:postgres`."""
+    return f"database:{status.name.value}"
+
+
+def _is_down(status: DatabaseStatus) -> bool:
+    return status.status is Status.UNHEALTHY and status.error not in (None, NOT_CHECKED_YET)
 
 
 def fault_of(status: DatabaseStatus, target: str) -> Fault:
@@ -71,9 +85,11 @@ def fault_of(status: DatabaseStatus, target: str) -> Fault:
     )
 
 
-def fault_of_breaker(target: str) -> Fault:
-    """That calls of a service failed so often that its breaker opened, as a fault like any other."""
-    return _fault(FaultType.UPSTREAM, target, "It failed too often: its breaker opened", error_class="BreakerOpen", vendor_code=None)
+def fault_of_breaker(target: str, blamed: Fault | None) -> Fault:
+    """What opened a service's breaker: the fault of its calls, or that it is too slow, when none of them failed."""
+    if blamed is None:
+        return _fault(FaultType.UPSTREAM, target, "It answers too slowly", error_class="", vendor_code=None)
+    return replace(blamed, retryable=True, target=target)
 
 
 def _fault(kind: FaultType, target: str, detail: str, *, error_class: str, vendor_code: str | None) -> Fault:

@@ -1,6 +1,7 @@
 """Patterns: every fault teaches the next. What others call."""
 
-from collections.abc import Mapping
+import random
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import structlog
@@ -8,17 +9,17 @@ import structlog
 from gateway.background import BackgroundLoop
 from gateway.clock import Clock
 from gateway.errors import GatewayError
-from gateway.recovery.ledger.model import Ended, RecoveryStatus
+from gateway.recovery.ledger.model import ITSELF, Ended, RecoveryStatus
 from gateway.recovery.model import Action, Fault, FaultType
 from gateway.recovery.patterns.buffer import PatternBuffer
 from gateway.recovery.patterns.errors import PatternNotFound
-from gateway.recovery.patterns.evidence import Evidence
+from gateway.recovery.patterns.evidence import Evidence, fade
 from gateway.recovery.patterns.index import PatternIndexes
 from gateway.recovery.patterns.learning import Learning
 from gateway.recovery.patterns.model import Facts, Outcome, Pattern, PatternPage, PatternView, Related, Suggestion
 from gateway.recovery.patterns.postgres import PatternStore
-from gateway.recovery.patterns.suggest import LEARNED, suggest
-from gateway.recovery.policy import RecoveryPolicy
+from gateway.recovery.patterns.suggest import LEARNED, explore, suggest
+from gateway.recovery.policy import RecoveryPolicy, alternatives_to
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +40,7 @@ class Patterns:
 
     Args:
         policy: its allow-list says what may be done automatically; learning chooses nothing else.
+        explore_share: 0 to 1; of the recoveries that begin with an alternative that has no 20 tries. `roll`: where chance comes from.
     """
 
     def __init__(
@@ -50,6 +52,8 @@ class Patterns:
         indexes: PatternIndexes,
         clock: Clock,
         policy: RecoveryPolicy | None = None,
+        explore_share: float = 0.0,
+        roll: Callable[[], float] = random.random,
     ) -> None:
         self._buffer = buffer
         self._learning = learning
@@ -57,14 +61,17 @@ class Patterns:
         self._indexes = indexes
         self._clock = clock
         self.policy = policy or RecoveryPolicy()
+        self._explore_share = explore_share
+        self._roll = roll
         self._evidence: Mapping[str, Mapping[Action, Evidence]] = {}
         self._loop = BackgroundLoop("patterns", self._step)
         self._refresh_at = self._fill_at = clock.monotonic()
         self._forget_at = clock.monotonic() + FORGET_SECONDS
 
     def observe(self, fault: Fault) -> None:
-        """Count a classified fault. O(1), no I/O, never raises."""
-        self._buffer.add_fault(fault, self._clock.now())
+        """Count a classified fault. O(1), no I/O, never raises. A refused call broke nothing anew: what opened the breaker was counted."""
+        if not fault.refused:
+            self._buffer.add_fault(fault, self._clock.now())
 
     def record_outcome(self, fingerprint: str, action: Action, *, success: bool, duration_ms: float) -> None:
         """Count how one try of an action on a fault of this pattern ended. O(1), no I/O, never raises.
@@ -75,11 +82,27 @@ class Patterns:
         self._buffer.add_outcome(fingerprint, action, success=success, duration_ms=duration_ms, at=self._clock.now())
 
     def recovery_ended(self, ended: Ended) -> None:
-        """Learn from a recovery: its action healed the target, or failed. One that healed by itself or was merged says nothing of it."""
-        action = ended.intent.action
+        """Learn from a recovery: one try for each of its actions, which healed the target or failed.
+
+        A target that healed by itself says nothing of what was tried before, nor does a recovery that was merged.
+        """
         healed = ended.status is RecoveryStatus.RECOVERED
-        if ended.status is RecoveryStatus.FAILED or (healed and ended.healed_by == action.value):
-            self.record_outcome(ended.intent.fingerprint, action, success=healed, duration_ms=ended.duration_ms)
+        if ended.status is RecoveryStatus.SUPERSEDED or (healed and ended.healed_by == ITSELF):
+            return
+        outcomes = dict.fromkeys(ended.failed, False) | ({Action(ended.healed_by): True} if healed and ended.healed_by else {})
+        for action, success in outcomes.items():
+            self.record_outcome(ended.intent.fingerprint, action, success=success, duration_ms=ended.duration_ms)
+
+    def explore(self, fault: Fault, action: Action) -> Action:
+        """What to begin with instead of `action`: the same nearly always, else an alternative without enough tries. From memory."""
+        evidence, now = self._evidence.get(fault.fingerprint, {}), self._clock.now()
+        return explore(
+            action,
+            alternatives_to(action, fault.target or "", self.policy.allowed),
+            tries={tried: each.tries * fade(each.at, now) for tried, each in evidence.items()},
+            share=self._explore_share,
+            roll=self._roll(),
+        )
 
     def find_learned(self, fault: Fault) -> Action | None:
         """The action that healed faults of this pattern best; None without enough evidence."""

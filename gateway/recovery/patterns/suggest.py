@@ -1,6 +1,6 @@
 """Which action to take on a pattern: a pure function of its evidence, so that a table of cases is the whole test."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from gateway.recovery.model import Action, FaultType
@@ -38,6 +38,20 @@ def suggest(
         return Suggestion(action, DEFAULT, None, round(tries), action in allowed)
     best = max(bounds, key=lambda action: (bounds[action], action == default_action(fault_type, retryable=retryable), action))
     return Suggestion(best, LEARNED, round(bounds[best], 4), round(tries), automatic=True)
+
+
+def explore(action: Action, alternatives: Sequence[Action], *, tries: Mapping[Action, float], share: float, roll: float) -> Action:
+    """`action`, or, in a share of cases, an alternative that has not enough tries to be judged by: no evidence, no better choice.
+
+    Args:
+        alternatives: harmless, applicable to the target, and allowed.
+        tries: faded number of tries of each action.
+        roll: random number that decides, 0 ≤ roll < 1.
+    """
+    unknown = [each for each in alternatives if tries.get(each, 0.0) < ENOUGH_TRIES]
+    if roll >= share or not unknown:
+        return action
+    return unknown[int(roll / share * len(unknown))]
 
 
 def default_action(fault_type: FaultType, *, retryable: bool) -> Action:

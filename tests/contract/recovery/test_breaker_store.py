@@ -13,11 +13,15 @@ from gateway.databases.dragonflydb import DragonflyDB
 from gateway.databases.errors import DatabaseError
 from gateway.recovery.breaker_model import BreakerState
 from gateway.recovery.dragonfly import STATES_KEY, DragonflyBreakerStore
+from gateway.recovery.model import Fault, FaultType
 from gateway.recovery.ports import BreakerStore, SharedBreaker
 from tests.fakes.breaker_store import FakeBreakerStore
 
 TARGET = "service:prices"
-OPEN = SharedBreaker(TARGET, BreakerState.OPEN, 1, remaining_seconds=30.0, streak=2, decided_at_ms=123, by_operator=False)
+BLAMED = Fault(
+    FaultType.UPSTREAM, True, "http", 1.0, "v1-00", "tests.Error", "", template="<host> is away", vendor_code="503", target=TARGET
+)
+OPEN = SharedBreaker(TARGET, BreakerState.OPEN, 1, remaining_seconds=30.0, streak=2, decided_at_ms=123, by_operator=False, blamed=BLAMED)
 
 
 @pytest.fixture(params=["dragonfly", "fake"])

@@ -276,25 +276,33 @@ def test_five_thousand_errors_of_sixty_causes(worker: Workers) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "healed_by", "counted"),
+    ("status", "healed_by", "failed", "counted"),
     [
-        (RecoveryStatus.RECOVERED, "reconnect_database", (1, 1)),
-        (RecoveryStatus.FAILED, None, (1, 0)),
-        (RecoveryStatus.RECOVERED, ITSELF, (0, 0)),
-        (RecoveryStatus.SUPERSEDED, None, (0, 0)),
+        (RecoveryStatus.RECOVERED, "reconnect_database", [], {"reconnect_database": (1, 1)}),
+        (
+            RecoveryStatus.RECOVERED,
+            "retry",
+            [Action.RECONNECT_DATABASE, Action.RETRY, Action.RECONNECT_DATABASE],
+            {"reconnect_database": (1, 0), "retry": (1, 1)},
+        ),
+        (RecoveryStatus.FAILED, None, [Action.RECONNECT_DATABASE, Action.RETRY], {"reconnect_database": (1, 0), "retry": (1, 0)}),
+        (RecoveryStatus.FAILED, None, [], {}),  # no worker ever took it
+        (RecoveryStatus.RECOVERED, ITSELF, [Action.RECONNECT_DATABASE], {}),
+        (RecoveryStatus.SUPERSEDED, None, [], {}),
     ],
 )
-def test_a_recovery_that_ended_tells_of_its_action(
-    worker: Workers, clock: FakeClock, status: RecoveryStatus, healed_by: str | None, counted: tuple[int, int]
+def test_a_recovery_that_ended_tells_of_its_actions(
+    worker: Workers, status: RecoveryStatus, healed_by: str | None, failed: list[Action], counted: dict[str, tuple[int, int]]
 ) -> None:
+    clock = FakeClock()
     room, one = worker(), fault(target="database:redis")
     kind = (one.type.value, one.category.value, one.severity.value, one.source, one.fingerprint)
     intent = Intent("database:redis", *kind, Action.RECONNECT_DATABASE, clock.now())
     room.patterns.observe(one)
-    room.patterns.recovery_ended(Ended(intent, status, clock.now() + timedelta(seconds=2), healed_by))
+    room.patterns.recovery_ended(Ended(intent, status, clock.now() + timedelta(seconds=2), healed_by, tuple(failed)))
     room.patterns.flush()
     tried = room.patterns.get(one.fingerprint).outcomes
-    assert (sum(each.evidence.attempts for each in tried), sum(each.evidence.successes for each in tried)) == counted
+    assert {each.action.value: (each.evidence.attempts, each.evidence.successes) for each in tried} == counted
 
 
 def test_only_what_was_learned_is_offered_to_decide(worker: Workers) -> None:

@@ -63,9 +63,9 @@ def test_faults_of_a_target_join_until_its_recovery_ended(intake: Intake, clock:
     assert intake.open(first) == (first.recovery_id, True)
     assert intake.open(intent()) == (first.recovery_id, False)
     intake.written(intake.take(10))
-    intake.learn([Opened(first.recovery_id, CLICKHOUSE, first.broken_since)])
+    intake.learn([Opened(first.recovery_id, CLICKHOUSE, first.broken_since, first.action)])
     clock.advance(REMEMBERED_SECONDS)
-    intake.learn([Opened(first.recovery_id, CLICKHOUSE, first.broken_since)])
+    intake.learn([Opened(first.recovery_id, CLICKHOUSE, first.broken_since, first.action)])
     assert intake.open(intent()) == (first.recovery_id, False)
     intake.learn([])
     second = intent()
@@ -81,7 +81,7 @@ def test_what_was_not_written_yet_is_not_taken_for_ended(intake: Intake, clock: 
 
 
 def test_the_recovery_of_another_process_is_joined(intake: Intake) -> None:
-    intake.learn([Opened("theirs", CLICKHOUSE, CLOCK.now())])
+    intake.learn([Opened("theirs", CLICKHOUSE, CLOCK.now(), Action.RETRY)])
     assert intake.open(intent()) == ("theirs", False)
     assert intake.waiting() == 0
 

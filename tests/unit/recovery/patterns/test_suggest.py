@@ -7,7 +7,8 @@ import pytest
 
 from gateway.recovery.model import Action, FaultType
 from gateway.recovery.patterns.evidence import Evidence, evidence_of
-from gateway.recovery.patterns.suggest import default_action, suggest
+from gateway.recovery.patterns.suggest import default_action, explore, suggest
+from gateway.recovery.policy import alternatives_to
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EVERYTHING = frozenset(Action)
@@ -51,3 +52,44 @@ def test_every_type_has_a_default_and_what_cannot_heal_is_left_alone(kind: Fault
     assert default_action(kind, retryable=True) in Action
     if kind in {FaultType.DATABASE_CONNECTION, FaultType.NOT_FOUND, FaultType.UNKNOWN, FaultType.CONFLICT}:
         assert default_action(kind, retryable=False) is Action.NONE
+
+
+@pytest.mark.parametrize(
+    ("share", "roll", "tries", "chosen"),
+    [
+        (0.05, 0.049, {}, Action.RETRY),
+        (0.05, 0.05, {}, Action.RECONNECT_DATABASE),
+        (0.05, 0.0, {Action.RETRY: 19.9}, Action.RETRY),
+        (0.05, 0.0, {Action.RETRY: 20.0}, Action.RECONNECT_DATABASE),
+        (0.0, 0.0, {}, Action.RECONNECT_DATABASE),
+        (1.0, 0.99, {}, Action.RETRY),
+    ],
+)
+def test_now_and_then_an_alternative_without_enough_tries_is_begun_with(
+    share: float, roll: float, tries: dict[Action, float], chosen: Action
+) -> None:
+    alternatives = alternatives_to(Action.RECONNECT_DATABASE, "database:redis", EVERYTHING)
+    assert explore(Action.RECONNECT_DATABASE, alternatives, tries=tries, share=share, roll=roll) is chosen
+
+
+def test_the_share_is_kept() -> None:
+    begun = [explore(Action.RECONNECT_DATABASE, (Action.RETRY,), tries={}, share=0.05, roll=number / 1000) for number in range(1000)]
+    assert begun.count(Action.RETRY) == 50
+
+
+@pytest.mark.parametrize(
+    ("action", "target", "allowed", "alternatives"),
+    [
+        (Action.RECONNECT_DATABASE, "database:redis", EVERYTHING, (Action.RETRY,)),
+        (Action.RECONNECT_DATABASE, "database:redis", frozenset({Action.RECONNECT_DATABASE}), ()),
+        (Action.FAILOVER_INSTANCE, "service:orders", EVERYTHING, (Action.REFRESH_DISCOVERY,)),
+        (Action.RETRY, "service:orders", EVERYTHING, (Action.FAILOVER_INSTANCE, Action.REFRESH_DISCOVERY)),
+        (Action.FAILOVER_INSTANCE, "service:configuration-service", EVERYTHING, ()),
+        (Action.RUN_RECOVERY_FLOW, "database:redis", EVERYTHING, ()),
+        (Action.RETRY, "fault:TIMEOUT_ERROR", EVERYTHING, ()),
+    ],
+)
+def test_alternatives_are_applicable_to_the_target_and_allowed(
+    action: Action, target: str, allowed: frozenset[Action], alternatives: tuple[Action, ...]
+) -> None:
+    assert alternatives_to(action, target, allowed) == alternatives
