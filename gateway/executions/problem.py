@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gateway.recovery.guidance import error_object
 from gateway.recovery.model import Fault, FaultType
 from gateway.recovery.problem_status import FLOW_AT_FAULT, STATUSES, status_in
 from gateway.recovery.problem_types import PROBLEM_TYPES
@@ -10,7 +11,7 @@ from gateway.recovery.problem_types import PROBLEM_TYPES
 def problem_of(error: BaseException, fault: Fault, *, execution_id: str, node_id: str) -> dict[str, Any]:
     """A JSON object that tells a client what broke, where, and whether to try again. Never driver text."""
     kind = PROBLEM_TYPES[fault.type]
-    problem: dict[str, Any] = {
+    return {
         "type": kind.path,
         "title": kind.title,
         "status": FLOW_AT_FAULT if fault.type is FaultType.FLOW else status_in(STATUSES, error),
@@ -18,15 +19,5 @@ def problem_of(error: BaseException, fault: Fault, *, execution_id: str, node_id
         "instance": f"/api/v1/executions/{execution_id}",
         "code": getattr(error, "code", fault.type.value),
         "nodeId": node_id,
-        "error": {
-            "type": fault.type.value,
-            "message": fault.detail,
-            "severity": fault.severity.value,
-            "category": fault.category.value,
-            "retryable": fault.retryable,
-            "fingerprint": fault.fingerprint,
-        },
+        "error": error_object(fault),
     }
-    if fault.errors:
-        problem["error"]["errors"] = [{"pointer": each.pointer, "detail": each.detail} for each in fault.errors]
-    return problem

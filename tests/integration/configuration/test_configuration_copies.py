@@ -1,7 +1,6 @@
 """Last-known-good copies over a real PostgreSQL: they outlive the process, and PostgreSQL never stands in the way of a read."""
 
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from random import Random
 
@@ -21,44 +20,20 @@ from tests.fakes.configuration_room import Room, build_room
 from tests.fakes.registered_flows import flow_document
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def platform() -> Iterator[PlatformConfigurationService]:
-    with PlatformConfigurationService(config={"k": "v"}) as service:
-        yield service
-
-
-@pytest.fixture
-def room(platform: PlatformConfigurationService, clock: FakeClock, postgres_url: str) -> Iterator[Room]:
-    with closing(build_room(platform.url, clock, postgres_url=postgres_url)) as built:
-        yield built
-
-
-@pytest.fixture
-def restarted(platform: PlatformConfigurationService, clock: FakeClock, postgres_url: str) -> Iterator[Room]:
-    """Another process: its own memory, the same rows."""
-    with closing(build_room(platform.url, clock, postgres_url=postgres_url)) as built:
-        yield built
-
-
 def count_rows(room: Room) -> int:
     with room.postgres.transaction() as connection:
         return int(connection.execute(text("SELECT count(*) FROM known_copies")).scalar_one())
 
 
-def test_a_copy_outlives_the_process(room: Room, restarted: Room, platform: PlatformConfigurationService, clock: FakeClock) -> None:
+def test_a_copy_outlives_the_process(room: Room, other: Room, platform: PlatformConfigurationService, clock: FakeClock) -> None:
     room.configuration.get_value("k", tenant_id="t")
     room.upkeep.step()
     platform.stop()
     clock.advance(3600)
-    known = restarted.configuration.get_value("k", tenant_id="t")
+    known = other.configuration.get_value("k", tenant_id="t")
     assert (known.value.value, known.age_seconds, known.stale, known.source) == ("v", 3600.0, True, Source.LAST_KNOWN_GOOD)
     with pytest.raises(ConfigurationUnavailable):
-        restarted.configuration.get_value("k")
+        other.configuration.get_value("k")
 
 
 @pytest.mark.parametrize("key", ["db.password", "API_KEY", "stripe-secret", "auth.token", "aws.accessKey"])
@@ -69,13 +44,13 @@ def test_a_secret_is_never_written_down(room: Room, platform: PlatformConfigurat
     assert count_rows(room) == 0
 
 
-def test_a_deleted_value_is_deleted_here(room: Room, restarted: Room, platform: PlatformConfigurationService, clock: FakeClock) -> None:
+def test_a_deleted_value_is_deleted_here(room: Room, other: Room, platform: PlatformConfigurationService, clock: FakeClock) -> None:
     room.configuration.get_value("k")
     room.upkeep.step()
     del platform.config["k"]
     with pytest.raises(ConfigNotFound):
-        restarted.configuration.get_value("k")  # a process that never held the copy itself
-    restarted.upkeep.step()
+        other.configuration.get_value("k")  # a process that never held the copy itself
+    other.upkeep.step()
     assert count_rows(room) == 0
 
 
@@ -89,35 +64,35 @@ def test_an_unchanged_copy_is_written_at_most_once_a_minute(room: Room, clock: F
 
 
 def test_an_older_copy_never_replaces_a_newer_one(
-    room: Room, restarted: Room, platform: PlatformConfigurationService, clock: FakeClock
+    room: Room, other: Room, platform: PlatformConfigurationService, clock: FakeClock
 ) -> None:
     room.configuration.get_value("k")
     clock.advance(10)
     platform.config["k"] = "new"
-    restarted.configuration.get_value("k")
-    restarted.copies.flush()
+    other.configuration.get_value("k")
+    other.copies.flush()
     room.copies.flush()
     with room.postgres.transaction() as connection:
         assert [row.body["value"] for row in KnownCopyStore(connection).list_kind(Kind.CONFIG, 10)] == ["new"]
 
 
 def test_of_two_processes_both_serve_the_newer_copy(
-    room: Room, restarted: Room, platform: PlatformConfigurationService, clock: FakeClock
+    room: Room, other: Room, platform: PlatformConfigurationService, clock: FakeClock
 ) -> None:
     room.configuration.get_value("k")
     clock.advance(10)
     platform.config["k"] = "new"
-    restarted.configuration.get_value("k")
-    restarted.upkeep.step()
+    other.configuration.get_value("k")
+    other.upkeep.step()
     platform.stop()
     clock.advance(20)
-    known = [each.configuration.get_value("k") for each in (room, restarted)]
+    known = [each.configuration.get_value("k") for each in (room, other)]
     assert [(each.value.value, each.age_seconds, each.stale) for each in known] == [("new", 20.0, True)] * 2
 
 
-def test_an_older_row_takes_no_copys_place(room: Room, restarted: Room, platform: PlatformConfigurationService, clock: FakeClock) -> None:
-    restarted.configuration.get_value("k")
-    restarted.upkeep.step()
+def test_an_older_row_takes_no_copys_place(room: Room, other: Room, platform: PlatformConfigurationService, clock: FakeClock) -> None:
+    other.configuration.get_value("k")
+    other.upkeep.step()
     clock.advance(10)
     platform.config["k"] = "new"
     room.configuration.get_value("k")

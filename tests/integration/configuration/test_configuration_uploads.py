@@ -1,7 +1,5 @@
 """Flows registered while the registry is down, over a real PostgreSQL and the platform's double: accepted, run, uploaded, never lost."""
 
-from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -13,32 +11,8 @@ from gateway.executions.ports import StartReport
 from gateway.flows.errors import FlowInvalid
 from tests.doubles.platform_configuration_service import PlatformConfigurationService
 from tests.fakes.clock import FakeClock
-from tests.fakes.configuration_room import Room, build_room
+from tests.fakes.configuration_room import Room
 from tests.fakes.registered_flows import flow_document
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def platform() -> Iterator[PlatformConfigurationService]:
-    with PlatformConfigurationService() as service:
-        yield service
-
-
-@pytest.fixture
-def room(platform: PlatformConfigurationService, clock: FakeClock, postgres_url: str) -> Iterator[Room]:
-    with closing(build_room(platform.url, clock, postgres_url=postgres_url)) as built:
-        yield built
-
-
-@pytest.fixture
-def worker(platform: PlatformConfigurationService, clock: FakeClock, postgres_url: str) -> Iterator[Room]:
-    """Another process."""
-    with closing(build_room(platform.url, clock, postgres_url=postgres_url)) as built:
-        yield built
 
 
 def rung(room: Room) -> list[tuple[str, Any, float]]:
@@ -74,16 +48,16 @@ def test_a_flow_is_stored_in_the_registry_while_that_is_up(room: Room, platform:
 
 
 def test_a_flow_is_accepted_and_its_upload_rung_for_while_the_registry_is_down(
-    room: Room, worker: Room, platform: PlatformConfigurationService
+    room: Room, other: Room, platform: PlatformConfigurationService
 ) -> None:
     platform.stop()
     registered = room.flows.register(flow_document())
     assert registered.pending
     assert rung(room) == [("flows.upload", {"flow_id": "prices"}, 0.0)]
-    for process in (room, worker):
+    for process in (room, other):
         known = process.flows.get_flow("prices")
         assert (known.value.id, known.state) == ("prices", CopyState.PENDING)
-    page = worker.flows.list_flows(FlowFilters(status="draft"), 1, 10)
+    page = other.flows.list_flows(FlowFilters(status="draft"), 1, 10)
     assert [document["id"] for document in page.value.documents] == ["prices"]
     assert page.stale
 
@@ -101,25 +75,25 @@ def test_a_registry_that_refuses_our_credentials_is_said(room: Room, platform: P
     assert rung(room) == []
 
 
-def test_the_upload_makes_it_known(room: Room, worker: Room, platform: PlatformConfigurationService, clock: FakeClock) -> None:
+def test_the_upload_makes_it_known(room: Room, other: Room, platform: PlatformConfigurationService, clock: FakeClock) -> None:
     platform.stop()
     room.flows.register(flow_document())
     back(platform, clock)
-    worker.flows.upload("prices")
+    other.flows.upload("prices")
     assert "prices" in platform.flows
     assert state_of(room) == ("known", None)
     assert room.flows.get_document("prices").state is CopyState.KNOWN
-    worker.flows.upload("prices")
+    other.flows.upload("prices")
     assert platform.count("POST", "/api/v1/flows") == 1, "ringing twice is harmless"
 
 
 def test_until_it_is_uploaded_it_can_be_read_although_the_registry_is_back(
-    room: Room, worker: Room, platform: PlatformConfigurationService, clock: FakeClock
+    room: Room, other: Room, platform: PlatformConfigurationService, clock: FakeClock
 ) -> None:
     platform.stop()
     room.flows.register(flow_document())
     back(platform, clock)
-    for process in (room, worker):
+    for process in (room, other):
         known = process.flows.get_document("prices")
         assert (known.value["id"], known.state) == ("prices", CopyState.PENDING)
     room.upkeep.step()
@@ -164,14 +138,14 @@ def test_another_flow_of_the_same_id_is_a_conflict_that_stays_visible(
 
 
 def test_another_flow_of_the_same_name_and_version_is_a_conflict_that_can_be_read(
-    room: Room, worker: Room, platform: PlatformConfigurationService, clock: FakeClock
+    room: Room, other: Room, platform: PlatformConfigurationService, clock: FakeClock
 ) -> None:
     platform.stop()
     room.flows.register(flow_document())
     platform.flows["theirs"] = {**flow_document("theirs", name="Flow prices"), "status": "draft"}
     back(platform, clock)
     room.flows.upload("prices")
-    known = worker.flows.get_document("prices")
+    known = other.flows.get_document("prices")
     assert (known.state, known.problem) == (CopyState.CONFLICTED, "The registry holds another flow of this name and version")
 
 
@@ -209,23 +183,23 @@ def test_the_same_refusal_is_told_at_once_while_the_registry_is_up(room: Room) -
 
 @pytest.mark.parametrize("again", [flow_document(), flow_document("other", name="Flow prices")], ids=["id", "name and version"])
 def test_what_is_taken_is_taken_also_while_the_registry_is_down(
-    room: Room, worker: Room, platform: PlatformConfigurationService, again: dict[str, Any]
+    room: Room, other: Room, platform: PlatformConfigurationService, again: dict[str, Any]
 ) -> None:
     room.flows.register(flow_document())
     room.copies.flush()
     platform.stop()
     with pytest.raises(FlowExists):
-        worker.flows.register(again)
+        other.flows.register(again)
 
 
 def test_a_flow_that_waits_holds_its_id_also_while_the_registry_is_back(
-    room: Room, worker: Room, platform: PlatformConfigurationService, clock: FakeClock
+    room: Room, other: Room, platform: PlatformConfigurationService, clock: FakeClock
 ) -> None:
     platform.stop()
     room.flows.register(flow_document())
     back(platform, clock)
     with pytest.raises(FlowExists):
-        worker.flows.register(flow_document(name="Another"))
+        other.flows.register(flow_document(name="Another"))
     assert platform.flows == {}
 
 
@@ -289,25 +263,25 @@ def test_validation_needs_no_registry_once_the_flow_is_known(room: Room, platfor
     assert room.flows.validate("prices").is_valid
 
 
-def test_two_uploads_at_once_store_one_flow(room: Room, worker: Room, platform: PlatformConfigurationService, clock: FakeClock) -> None:
+def test_two_uploads_at_once_store_one_flow(room: Room, other: Room, platform: PlatformConfigurationService, clock: FakeClock) -> None:
     platform.stop()
     room.flows.register(flow_document())
     back(platform, clock)
     row_of_both = room.registry.register
-    room.registry.register = lambda document: (worker.flows.upload("prices"), row_of_both(document))[1]  # type: ignore[method-assign]
+    room.registry.register = lambda document: (other.flows.upload("prices"), row_of_both(document))[1]  # type: ignore[method-assign]
     room.flows.upload("prices")
     assert state_of(room) == ("known", None)
     assert list(platform.flows) == ["prices"]
 
 
 def test_a_run_of_a_flow_that_waits_is_told_after_its_upload(
-    room: Room, worker: Room, platform: PlatformConfigurationService, clock: FakeClock
+    room: Room, other: Room, platform: PlatformConfigurationService, clock: FakeClock
 ) -> None:
     start = StartReport("exec-1", {}, "tests", {}, clock.now())
     platform.stop()
     room.flows.register(flow_document())
     back(platform, clock)
     with pytest.raises(ConfigurationUnavailable):
-        worker.reports.report_started("prices", start)
-    worker.flows.upload("prices")
-    assert worker.reports.report_started("prices", start) is None, "the platform records no run of a draft, and that is final"
+        other.reports.report_started("prices", start)
+    other.flows.upload("prices")
+    assert other.reports.report_started("prices", start) is None, "the platform records no run of a draft, and that is final"

@@ -1,31 +1,11 @@
 """What /health shows of the Configuration Service."""
 
-from collections.abc import Iterator
-from contextlib import closing
-
 import pytest
 
 from gateway.configuration.health import _host_only
 from tests.doubles.platform_configuration_service import PlatformConfigurationService
 from tests.fakes.clock import FakeClock
-from tests.fakes.configuration_room import Room, build_room
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def platform() -> Iterator[PlatformConfigurationService]:
-    with PlatformConfigurationService() as service:
-        yield service
-
-
-@pytest.fixture
-def room(platform: PlatformConfigurationService, clock: FakeClock) -> Iterator[Room]:
-    with closing(build_room(platform.url, clock)) as built:
-        yield built
+from tests.fakes.configuration_room import Room
 
 
 def test_before_the_first_probe_it_says_so_without_asking(room: Room, platform: PlatformConfigurationService) -> None:

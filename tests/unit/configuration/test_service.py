@@ -1,7 +1,6 @@
 """Reading through copies: fresh, stale, coalesced, and when nothing is known. Without PostgreSQL; the service is a double."""
 
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -16,23 +15,6 @@ from tests.fakes.configuration_room import Room, build_room
 
 CONFIG_PATH = "/api/config/k"
 FRESH_SECONDS = 5.0
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def platform() -> Iterator[PlatformConfigurationService]:
-    with PlatformConfigurationService(config={"k": "v"}) as service:
-        yield service
-
-
-@pytest.fixture
-def room(platform: PlatformConfigurationService, clock: FakeClock) -> Iterator[Room]:
-    with closing(build_room(platform.url, clock)) as built:
-        yield built
 
 
 def test_a_value_is_asked_once_while_it_is_fresh(room: Room, platform: PlatformConfigurationService, clock: FakeClock) -> None:

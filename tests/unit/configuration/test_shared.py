@@ -19,11 +19,6 @@ FRESH_SECONDS = 5.0
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def platform() -> Iterator[PlatformConfigurationService]:
     with PlatformConfigurationService(config={"k": "v", "db.password": "hush"}) as service:
         yield service
