@@ -49,6 +49,14 @@ class WebSettings(Group):
     request_timeout_seconds: int = variable(
         "REQUEST_TIMEOUT_SECONDS", default=60, unit="s", ge=5, le=600, meaning="A worker process that is silent for this long is replaced"
     )
+    arrival_seconds: float = variable(
+        "REQUEST_ARRIVAL_SECONDS",
+        default=20.0,
+        unit="s",
+        gt=0,
+        le=600,
+        meaning="A request that takes longer to arrive is answered 408; who reads none of an answer for so long is cut off",
+    )
     graceful_timeout_seconds: int = variable(
         "GRACEFUL_TIMEOUT_SECONDS", default=30, unit="s", ge=1, le=600, meaning="Time that running requests get to finish after SIGTERM"
     )

@@ -50,6 +50,7 @@ def on_reload(server: Any) -> None:
 def post_fork(server: Any, worker: DrainingWorker) -> None:
     """In the worker, before it loads the application."""
     worker.drain_seconds = _web.drain_seconds
+    worker.patience_seconds = _web.arrival_seconds
     worker.reloads = server.reloads
     worker.born_at_reload = server.reloads.value
 

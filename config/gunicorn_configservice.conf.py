@@ -4,6 +4,7 @@ import signal
 from types import FrameType
 from typing import Any
 
+from config.answering import AnsweringWorker
 from config.settings import Settings
 from config.worker import PipelineLogger, memory_directory
 from gateway.observability.logging import configure_logging
@@ -14,7 +15,7 @@ _own = _settings.config_service
 bind = f"[{_own.host}]:{_own.port}" if ":" in _own.host else f"{_own.host}:{_own.port}"
 workers = 1
 threads = _own.threads
-worker_class = "gthread"
+worker_class = AnsweringWorker
 timeout = _settings.web.request_timeout_seconds
 graceful_timeout = _settings.web.graceful_timeout_seconds
 keepalive = 75  # its clients keep their connections; they must be the ones to close them
@@ -33,6 +34,11 @@ def on_starting(_server: Any) -> None:
 def on_reload(_server: Any) -> None:
     """SIGHUP: the settings of logging may have changed."""
     configure_logging(_settings.process)
+
+
+def post_fork(_server: Any, worker: AnsweringWorker) -> None:
+    """In the worker, before it loads the application."""
+    worker.patience_seconds = _settings.web.arrival_seconds
 
 
 def post_worker_init(worker: Any) -> None:

@@ -20,7 +20,8 @@ from types import FrameType
 from typing import Any
 
 from gunicorn.glogging import Logger
-from gunicorn.workers.gthread import ThreadWorker
+
+from config.answering import AnsweringWorker
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - the place for what processes share; files there are made safely below
 
@@ -89,7 +90,7 @@ class SharedNumber:
         self._memory[:8] = (self.value + 1).to_bytes(8, "little")
 
 
-class DrainingWorker(ThreadWorker):  # type: ignore[misc]
+class DrainingWorker(AnsweringWorker):
     """On SIGTERM: tell the application at once, keep accepting for `drain_seconds`, then stop as gunicorn does.
 
     The application's container, when it has one, hears `begin_drain(leaving=…)`: True when the whole gateway goes, False when

@@ -8,6 +8,7 @@ import uuid
 import structlog
 from flask import Flask, Response, g, request
 
+from config.broken_request import ENVIRON_KEY
 from configservice.reading import InvalidRequest
 from gateway.errors import Unauthenticated
 
@@ -40,6 +41,8 @@ def _begin() -> None:
     g.started = time.perf_counter()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
+    if (error := request.environ.get(ENVIRON_KEY)) is not None:  # the server has no request for us, but something to be answered
+        raise error
 
 
 def _refuse_nul() -> None:

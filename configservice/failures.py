@@ -9,6 +9,7 @@ from flask import Flask, Response
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
+from config.broken_request import BrokenRequest
 from configservice.envelope import failure
 from configservice.reading import InvalidRequest, details_of, path_of
 from gateway.errors import Conflict, GatewayError, InvalidInput, NotFound, Unauthenticated, Unavailable
@@ -28,6 +29,7 @@ def install_failures(app: Flask) -> None:
     """Every error of every view ends in the platform's error envelope."""
     app.register_error_handler(GatewayError, _render_ours)
     app.register_error_handler(HTTPException, _render_http)
+    app.register_error_handler(BrokenRequest, _render_broken)
     app.register_error_handler(Exception, _render_bug)
 
 
@@ -64,6 +66,10 @@ def _render_http(error: HTTPException) -> Response:
         return Response(status=status, headers={"Location": response.headers.get("Location", "")})
     kept = {name: response.headers[name] for name in ("Allow", "Retry-After") if name in response.headers}
     return failure(status, error.name, error.description or error.name, [], kept)
+
+
+def _render_broken(error: BrokenRequest) -> Response:
+    return failure(error.status, HTTPStatus(error.status).phrase, error.detail, [])
 
 
 def _render_bug(error: Exception) -> Response:

@@ -9,10 +9,11 @@ from flask import request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
+from config.broken_request import BrokenRequest
 from gateway.errors import FieldError, InvalidInput
-from gateway.flows.limits import find_excess, pointer_to
+from gateway.flows.limits import find_excess, find_twice, pointer_to
 
 # Wider than a definition's own bounds: an execution's result may be any JSON that a service answered.
 MAX_DEPTH = 128
@@ -158,6 +159,8 @@ def json_object(*, optional: bool = False) -> dict[str, Any]:
         if optional:
             return {}
         raise InvalidRequest.of("The body is empty; it must be a JSON object", kind="object.base")
+    if request.headers.get("Content-Encoding", "").strip().lower() not in {"", "identity"}:
+        raise UnsupportedMediaType("The body must come as it is, without a Content-Encoding such as gzip")
     if request.mimetype not in {"", "application/json"} and not request.mimetype.endswith("+json"):
         raise UnsupportedMediaType("The body must be application/json")
     value = parse_json(raw)
@@ -169,10 +172,12 @@ def json_object(*, optional: bool = False) -> dict[str, Any]:
 def _read() -> bytes:
     try:
         raw = request.get_data(cache=False)
-    except HTTPException:
+    except (RequestEntityTooLarge, BrokenRequest):
         raise
     except Exception as error:  # gunicorn, for one, has an exception of its own for a broken chunk
         raise InvalidRequest.of("The body is not framed as HTTP says", kind="json.malformed") from error
+    if request.content_length is not None and len(raw) < request.content_length:
+        raise InvalidRequest.of("The body ended before its Content-Length", kind="json.malformed")
     limit = request.max_content_length
     if limit is not None and request.content_length is None and len(raw) >= limit:
         raise RequestEntityTooLarge  # werkzeug cuts a chunked body off at the limit and says nothing
@@ -186,7 +191,7 @@ def parse_json(raw: bytes) -> Any:
         InvalidRequest: see `json_object`.
     """
     try:
-        value = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
+        value = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
         raise InvalidRequest.of(
             f"Malformed JSON at line {error.lineno}, column {error.colno}: {error.msg}", kind="json.malformed"
@@ -208,6 +213,13 @@ def path_of(pointer: str) -> tuple[str | int, ...]:
         return (pointer[1:],)
     parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
     return tuple(int(part) if part.isdecimal() and len(part) < 10 and index else part for index, part in enumerate(parts))
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; readers differ on which of two equal names counts (RFC 8259 §4)."""
+    if (twice := find_twice(pairs)) is not None:
+        raise InvalidRequest.of(f"The body has the name {twice[:50]!r} twice in one object", kind="object.unknown")
+    return dict(pairs)
 
 
 def _finite(text: str) -> float:

@@ -2,6 +2,7 @@
 
 from flask import request
 from werkzeug.exceptions import (
+    BadHost,
     HTTPException,
     MethodNotAllowed,
     NotFound,
@@ -27,4 +28,6 @@ def from_http_exception(error: HTTPException) -> GatewayError:
         return BodyTooLarge(f"The body is larger than {request.max_content_length} bytes")
     if isinstance(error, UnsupportedMediaType):
         return MediaTypeUnsupported(ENCODED if is_encoded(request) else "The body must be application/json")
+    if isinstance(error, BadHost):
+        return RequestRefused("The Host header is no name of a host", status=400)
     return RequestRefused(f"The request cannot be served: {error.name}", status=error.code or 400)

@@ -11,6 +11,7 @@ import structlog
 from flask import Flask, Response, g, json, request
 from werkzeug.exceptions import HTTPException
 
+from config.broken_request import BrokenRequest
 from gateway.analytics.faults import fault_event
 from gateway.api.edge_errors import from_http_exception
 from gateway.api.errors import BodyTooLarge, EndpointNotFound, MediaTypeUnsupported, MethodNotAllowed, NotReady, RequestRefused
@@ -81,6 +82,8 @@ def _of_http_exception(error: HTTPException) -> Response:
 
 
 def _of_exception(error: Exception) -> Response:
+    if isinstance(error, BrokenRequest):
+        return problem_response(RequestRefused(error.detail, status=error.status))
     if status_of(error) == 500:
         log.error("request_crashed", error=type(error).__name__, exc_info=error)
     return problem_response(error)

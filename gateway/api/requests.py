@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from flask import Flask, Response, g, request
 
+from config.broken_request import ENVIRON_KEY
 from gateway.analytics.model import RequestEvent
 from gateway.api.services import services
 from gateway.observability.context import accept_request_id, current_request_id, request_context
@@ -46,6 +47,8 @@ def install_request_log(app: Flask, metrics: RequestMetrics) -> None:
         g.started_at = time.perf_counter()
         metrics.begin()
         g.counted = True
+        if (error := request.environ.get(ENVIRON_KEY)) is not None:  # the server has no request for us, but something to be answered
+            raise error
 
     @app.after_request
     def end(response: Response) -> Response:

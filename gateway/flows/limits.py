@@ -1,7 +1,7 @@
 """Bounds on any JSON value before anything else looks at it. The walk does not recurse and stops at the first value too many."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from gateway.errors import FieldError
@@ -42,6 +42,14 @@ def find_excess(document: object, *, max_depth: int = MAX_DEPTH, max_values: int
             return FieldError(place.pointer(), f"brings the whole to more than {max_values} values")
         pending.extend(_Place(child, place, key, place.depth + 1) for key, child in _children(place.value))
     return None
+
+
+def find_twice(pairs: Sequence[tuple[str, Any]]) -> str | None:
+    """The first name that comes a second time among the members of one JSON object; None when each comes once."""
+    if len({name for name, _ in pairs}) == len(pairs):
+        return None
+    seen: set[str] = set()
+    return next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
 
 
 def pointer_to(*parts: object) -> str:

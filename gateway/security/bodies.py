@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from flask import Request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
+from config.broken_request import BrokenRequest
 from gateway.errors import FieldError, MalformedInput
-from gateway.flows.limits import find_excess
+from gateway.flows.limits import find_excess, find_twice
 
 MAX_DEPTH = 40  # a flow definition (32) fits, wrapped in a body of ours
 MAX_VALUES = 500_000
@@ -45,10 +46,12 @@ def is_encoded(request: Request) -> bool:
 def _read(request: Request) -> bytes:
     try:
         body = request.get_data(cache=False)
-    except HTTPException:
+    except (RequestEntityTooLarge, BrokenRequest):
         raise
     except Exception as error:  # gunicorn, for one, has an exception of its own for a broken chunk
         raise _malformed("The body is not framed as HTTP says") from error
+    if request.content_length is not None and len(body) < request.content_length:
+        raise _malformed("The body ended before its Content-Length")
     limit = request.max_content_length
     if limit is not None and request.content_length is None and len(body) >= limit:
         raise RequestEntityTooLarge  # werkzeug cuts a chunked body off at the limit and says nothing
@@ -93,12 +96,9 @@ def _is_fit(text: str) -> bool:
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object; a name that comes twice is refused, because readers differ on which one counts."""
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+    if (twice := find_twice(pairs)) is not None:
         raise _malformed(f"The body has the name {twice[:50]!r} twice in one object")
-    return value
+    return dict(pairs)
 
 
 def _refuse_constant(name: str) -> NoReturn:
