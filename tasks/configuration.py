@@ -2,11 +2,15 @@
 
 from typing import Any
 
+from kombu.entity import Exchange
+from kombu.entity import Queue as BrokerQueue
+
 from config.settings import Settings
-from gateway.outbox.celery import broker_queues, transport_options
+from gateway.outbox.celery import SEND_TIMEOUT_SECONDS
 from gateway.outbox.health import HEARTBEAT_SECONDS
 from gateway.outbox.model import ROUTES, Queue, TaskName
 
+EXCHANGE = "gateway"
 SOCKET_TIMEOUT_SECONDS = 10.0
 TOPOLOGY_SECONDS = 15.0  # how late the graph of services and flows may be
 RECOVERY_FLOWS_SECONDS = 10.0  # how late a recovery flow that was just registered may be known
@@ -25,12 +29,29 @@ def _broker(settings: Settings) -> dict[str, Any]:
         "broker_url": settings.broker_url,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,  # for ever
-        "broker_transport_options": {**transport_options(SOCKET_TIMEOUT_SECONDS), "visibility_timeout": visibility_timeout},
+        "broker_transport_options": {**_transport_options(), "visibility_timeout": visibility_timeout},
         # the visibility timeout stands in three places; Celery and its Redis backend read different ones
         "visibility_timeout": visibility_timeout,
         "result_backend_transport_options": {"visibility_timeout": visibility_timeout},
         "result_backend": None,
     }
+
+
+def _transport_options() -> dict[str, Any]:
+    """Options of the Redis transport that bound every wait and notice a peer that went silent."""
+    return {
+        "socket_timeout": SOCKET_TIMEOUT_SECONDS,
+        "socket_connect_timeout": SEND_TIMEOUT_SECONDS,
+        "socket_keepalive": True,
+        "health_check_interval": 5,
+        "retry_on_timeout": False,
+    }
+
+
+def broker_queues() -> list[BrokerQueue]:
+    """Every queue by its name; nothing else is ever declared."""
+    exchange = Exchange(EXCHANGE, type="direct")  # type: ignore[no-untyped-call]  # kombu ships no types
+    return [BrokerQueue(queue.value, exchange, routing_key=queue.value) for queue in Queue]  # type: ignore[no-untyped-call]
 
 
 def _tasks() -> dict[str, Any]:

@@ -1,22 +1,27 @@
-"""The one sender: publishes tasks by name. Every wait is bounded and nothing is retried here: the row waits in the outbox instead.
+"""The one sender: puts tasks by name where Celery's workers look. Every wait is bounded and nothing is retried: the row waits instead.
 
-Celery and kombu are imported when first used: 10 MB that a process which sends nothing does without.
-Source: kombu/transport/redis.py (transport options) of kombu 5.7, docs/adr/0004-celery-settings.md.
+It writes Celery's message itself, with the redis-py that a web process has loaded anyway: Celery and kombu would keep 7 MB resident
+in every process that rings. What it writes is compared with what Celery sends in tests/contract/outbox (ADR 0005).
+Source: https://docs.celeryq.dev/en/stable/internals/protocol.html (version 2); kombu 5.7, transport/virtual/base.py and transport/redis.py.
 """
 
+import base64
+import json
 import os
+import socket
+import uuid
 from typing import TYPE_CHECKING, Any
 
+from gateway.databases.process_local import ProcessLocal
 from gateway.outbox.errors import BrokerUnreachable, MessageUnroutable
 from gateway.outbox.model import ROUTES, Message, Queue, TaskName
 
 if TYPE_CHECKING:
-    from celery import Celery
-    from kombu.entity import Queue as BrokerQueue
+    from redis import Redis
 
 SEND_TIMEOUT_SECONDS = 2.0
-EXCHANGE = "gateway"
 REQUEST_ID_HEADER = "request_id"
+PERSISTENT = 2  # AMQP's delivery mode
 
 
 class CelerySender:
@@ -25,8 +30,7 @@ class CelerySender:
     def __init__(self, broker_url: str | None) -> None:
         """`broker_url`: redis:// URL, or None when no broker is configured: every message then waits."""
         self._broker_url = broker_url
-        self._app: Celery | None = None
-        self._pid = 0
+        self._client = ProcessLocal(self._build_client)
 
     def send(self, message: Message) -> None:
         """Publish one message.
@@ -35,56 +39,86 @@ class CelerySender:
             BrokerUnreachable: not taken within about twice `SEND_TIMEOUT_SECONDS`.
             MessageUnroutable: no queue is declared for its task.
         """
-        from kombu.exceptions import KombuError
+        queue = _queue_of(message)
+        client = self._client.get()
         from redis.exceptions import RedisError
 
-        queue = _queue_of(message)
-        headers = {REQUEST_ID_HEADER: message.request_id} if message.request_id else {}
         try:
-            self._connected().send_task(
-                message.task,
-                kwargs=dict(message.arguments),
-                queue=queue.value,
-                headers=headers,
-                retry=False,
-                ignore_result=True,
-                add_to_parent=False,
-            )
-        except (KombuError, RedisError, OSError) as error:
+            client.lpush(queue.value, task_message(message, queue))
+        except (RedisError, OSError) as error:
             self.close()
             raise BrokerUnreachable("The broker does not take messages") from error
 
     def close(self) -> None:
         """Close the connection; the next message opens a new one."""
-        app, self._app = self._app, None
-        if app is not None and self._pid == os.getpid():
-            app.close()
+        if (client := self._client.take()) is not None:
+            client.close()
 
-    def _connected(self) -> "Celery":
+    def _build_client(self) -> "Redis":
         if self._broker_url is None:
             raise BrokerUnreachable("No broker is configured; set DRAGONFLY_URL or REDIS_URL")
-        if self._app is None or self._pid != os.getpid():
-            self._app, self._pid = _sending_app(self._broker_url), os.getpid()
-        return self._app
+        from redis import Redis
+        from redis.backoff import NoBackoff
+        from redis.maint_notifications import MaintNotificationsConfig
+        from redis.retry import Retry
+
+        return Redis.from_url(
+            self._broker_url,
+            socket_timeout=SEND_TIMEOUT_SECONDS,
+            socket_connect_timeout=SEND_TIMEOUT_SECONDS,
+            socket_keepalive=True,
+            health_check_interval=5,
+            retry=Retry(NoBackoff(), 0),
+            driver_info=None,
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
+        )
 
 
-def broker_queues() -> "list[BrokerQueue]":
-    """Every queue by its name; nothing else is ever declared."""
-    from kombu.entity import Exchange
-    from kombu.entity import Queue as BrokerQueue
+def task_message(message: Message, queue: Queue) -> str:
+    """The message as it lies in the broker's list: kombu's envelope around Celery's task."""
+    task_id = str(uuid.uuid4())
+    body = json.dumps([[], dict(message.arguments), {"callbacks": None, "errbacks": None, "chain": None, "chord": None}])
+    envelope = {
+        "body": base64.b64encode(body.encode()).decode(),
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": _headers(message, task_id),
+        "properties": {
+            "correlation_id": task_id,
+            "reply_to": "",
+            "delivery_mode": PERSISTENT,
+            "delivery_info": {"exchange": "", "routing_key": queue.value},  # the nameless exchange: straight to the queue
+            "priority": 0,
+            "body_encoding": "base64",
+            "delivery_tag": str(uuid.uuid4()),
+        },
+    }
+    return json.dumps(envelope)
 
-    exchange = Exchange(EXCHANGE, type="direct")  # type: ignore[no-untyped-call]  # kombu ships no types
-    return [BrokerQueue(queue.value, exchange, routing_key=queue.value) for queue in Queue]  # type: ignore[no-untyped-call]
 
-
-def transport_options(timeout_seconds: float) -> dict[str, Any]:
-    """Options of the Redis transport that bound every wait and notice a peer that went silent."""
+def _headers(message: Message, task_id: str) -> dict[str, Any]:
+    own = {REQUEST_ID_HEADER: message.request_id} if message.request_id else {}
     return {
-        "socket_timeout": timeout_seconds,
-        "socket_connect_timeout": min(timeout_seconds, SEND_TIMEOUT_SECONDS),
-        "socket_keepalive": True,
-        "health_check_interval": 5,
-        "retry_on_timeout": False,
+        "lang": "py",
+        "task": message.task,
+        "id": task_id,
+        "shadow": None,
+        "eta": None,
+        "expires": None,
+        "group": None,
+        "group_index": None,
+        "retries": 0,
+        "timelimit": [None, None],
+        "root_id": task_id,
+        "parent_id": None,
+        "argsrepr": "()",
+        "kwargsrepr": repr(dict(message.arguments)),
+        "origin": f"gen{os.getpid()}@{socket.gethostname()}",
+        "ignore_result": True,
+        "replaced_task_nesting": 0,
+        "stamped_headers": None,
+        "stamps": {},
+        **own,
     }
 
 
@@ -93,23 +127,3 @@ def _queue_of(message: Message) -> Queue:
         return ROUTES[TaskName(message.task)]
     except (ValueError, KeyError) as error:
         raise MessageUnroutable("No queue is declared for this task") from error
-
-
-def _sending_app(broker_url: str) -> "Celery":
-    from celery import Celery
-
-    app = Celery("gateway-outbox", broker=broker_url, set_as_current=False)
-    app.conf.update(
-        task_queues=broker_queues(),
-        task_create_missing_queues=False,
-        task_ignore_result=True,
-        task_publish_retry=False,
-        broker_connection_timeout=SEND_TIMEOUT_SECONDS,
-        broker_pool_limit=1,
-        broker_transport_options={
-            **transport_options(SEND_TIMEOUT_SECONDS),
-            "max_retries": 0,
-            "connect_retries_timeout": SEND_TIMEOUT_SECONDS,
-        },
-    )
-    return app

@@ -1,5 +1,5 @@
-from gateway.outbox.celery import broker_queues
 from gateway.outbox.model import ROUTES, Queue, TaskName
+from tasks.configuration import broker_queues
 
 
 def test_every_task_has_a_queue() -> None:
