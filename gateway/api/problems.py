@@ -19,6 +19,7 @@ from gateway.api.models.common import FieldProblem, Problem, ProblemError, Probl
 from gateway.api.requests import route
 from gateway.api.services import services
 from gateway.errors import GatewayError, Unauthenticated
+from gateway.executions.errors import ActionImpossible
 from gateway.observability.context import current_request_id
 from gateway.recovery.classify import classify
 from gateway.recovery.decide import Situation, decide
@@ -155,5 +156,10 @@ def _headers(error: BaseException, fault: Fault, wait_ms: int | None) -> dict[st
     return headers
 
 
-def _members(error: BaseException) -> dict[str, str]:
-    return {"path": error.path, "method": error.method} if isinstance(error, EndpointNotFound) else {}
+def _members(error: BaseException) -> dict[str, Any]:
+    """Members of one kind of problem alone."""
+    if isinstance(error, EndpointNotFound):
+        return {"path": error.path, "method": error.method}
+    if isinstance(error, ActionImpossible):
+        return {"executionStatus": error.status.value, "possibleActions": [action.value for action in error.possible]}
+    return {}

@@ -47,7 +47,7 @@ ENDPOINTS: dict[str, str | dict[str, str]] = {
         "execute": "POST /api/v1/flows/:flowId/execute",
         "executions": "GET /api/v1/flows/:flowId/executions",
     },
-    "executions": "/api/v1/executions/:executionId",
+    "executions": {"get": "GET /api/v1/executions/:executionId", "act": "POST /api/v1/executions/:executionId/:action"},
     "errorPatterns": {"list": "GET /api/v1/errors/patterns", "get": "GET /api/v1/errors/patterns/:fingerprint"},
     "breakers": {"list": "GET /api/v1/breakers", "act": "POST /api/v1/breakers/:name/:action"},
     "recoveries": {"list": "GET /api/v1/recoveries", "get": "GET /api/v1/recoveries/:recoveryId"},

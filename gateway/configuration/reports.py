@@ -1,7 +1,6 @@
 """Telling the Flow Registry that a flow ran. It keeps the history; running is the gateway's own work and never depends on this."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Protocol
 
 import structlog
@@ -14,10 +13,12 @@ log = structlog.get_logger(__name__)
 
 
 class Started(Protocol):
-    """What is told of an execution that starts. `execution_id` is the gateway's own."""
+    """What is told of an execution that starts. `execution_id` is the gateway's own; `key` makes one record of many tellings."""
 
     @property
     def execution_id(self) -> str: ...
+    @property
+    def key(self) -> str: ...
     @property
     def parameters(self) -> Mapping[str, Any]: ...
     @property
@@ -26,15 +27,13 @@ class Started(Protocol):
     def execution_context(self) -> Mapping[str, Any]: ...
 
 
-class Ended(Protocol):
-    """What is told of an execution that ended."""
+class Changed(Protocol):
+    """What is told of an execution whose status changed."""
 
     @property
     def execution_id(self) -> str: ...
     @property
     def status(self) -> str: ...
-    @property
-    def completed_at(self) -> datetime: ...
     @property
     def result(self) -> Any: ...
     @property
@@ -59,15 +58,15 @@ class FlowReports:
         """
         context = {**report.execution_context, "gatewayExecutionId": report.execution_id}
         request = {"parameters": dict(report.parameters), "triggeredBy": report.triggered_by, "executionContext": context}
-        recorded = self._registry.execute(flow_id, request, report.execution_id)
+        recorded = self._registry.execute(flow_id, request, report.key)
         if recorded is None and self._uploads.is_waiting(flow_id):
             raise ConfigurationUnavailable("The flow waits for its upload to the Flow Registry")
         if recorded is None:
             log.info("execution_not_recorded_by_registry", flow_id=flow_id, execution_id=report.execution_id)
         return recorded
 
-    def report_ended(self, registry_execution_id: str, report: Ended) -> None:
-        """Record the end; without the result when the registry refuses that (it may hold U+0000). Telling it twice is harmless.
+    def report_status(self, registry_execution_id: str, report: Changed) -> None:
+        """Record the status; without the result when the registry refuses that (it may hold U+0000). Telling it twice is harmless.
 
         Raises:
             ConfigurationUnavailable, UpstreamInvalid: try again later.

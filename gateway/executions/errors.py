@@ -2,6 +2,8 @@
 
 NotFound         ── ExecutionNotFound
 Conflict         ── FlowArchived, FlowNotAccepted
+                 ├─ ActionImpossible    the execution's status does not allow it
+                 └─ NodeNotHeld         the node was cancelled or taken over while it ran
 Unavailable      ── ServiceUndiscovered nobody alive serves this name or capability
                  ├─ ServiceOverloaded   a called service answers 429, 502, 503 or 504
                  └─ NodeLost            the workers that ran the node died
@@ -10,7 +12,10 @@ GatewayError     ── OutputTooLarge      more than a node, or an execution, m
                  └─ OutputNotJson
 """
 
+from collections.abc import Iterable
+
 from gateway.errors import Conflict, GatewayError, NotFound, Unavailable, UpstreamInvalid
+from gateway.executions.model import ExecutionAction, ExecutionStatus
 
 
 class ExecutionNotFound(NotFound):
@@ -29,6 +34,23 @@ class FlowNotAccepted(Conflict):
     """The registry did not take the flow: its rules refuse it, or another one has its place. Register a corrected one."""
 
     code = "FLOW_NOT_ACCEPTED"
+
+
+class ActionImpossible(Conflict):
+    """The execution's status does not allow the action. `possible`: those it allows."""
+
+    code = "EXECUTION_STATE_CONFLICT"
+
+    def __init__(self, detail: str, *, status: ExecutionStatus, possible: Iterable[ExecutionAction]) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.possible = tuple(possible)
+
+
+class NodeNotHeld(Conflict):
+    """The node was cancelled, or taken over, while it ran: its call is not made again."""
+
+    code = "NODE_NOT_HELD"
 
 
 class ServiceUndiscovered(Unavailable):

@@ -46,7 +46,7 @@ class Failed:
 class Cancelled:
     """Another node failed before this attempt did anything."""
 
-    outcome: ClassVar[Outcome] = Outcome.LOST
+    outcome: ClassVar[Outcome] = Outcome.CANCELLED
 
 
 Ending = Succeeded | Failed | Cancelled

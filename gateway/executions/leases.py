@@ -8,6 +8,7 @@ import structlog
 
 from gateway.background import BackgroundLoop
 from gateway.clock import Clock
+from gateway.errors import GatewayError
 from gateway.executions.model import Claim
 from gateway.executions.postgres_nodes import NodeStore
 from gateway.outbox.service import Outbox
@@ -48,17 +49,28 @@ class Leases:
         with self._outbox.transaction() as work:
             return NodeStore(work.connection).renew(claim, self.end())
 
+    def holds(self, claim: Claim) -> bool:
+        """Whether the claim is still good, asked before a call is made again. While PostgreSQL cannot be asked it is taken to be."""
+        try:
+            with self._outbox.transaction() as work:
+                return NodeStore(work.connection).holds(claim)
+        except GatewayError as error:
+            log.info("node_lease_unknown", code=error.code)
+            return True
+
 
 class Renewal:
-    """The step of one claim's loop: its first call only waits, the lease is fresh."""
+    """The step of one claim's loop: its first call only waits, the lease is fresh. One that is lost stays lost."""
 
     def __init__(self, claim: Claim, leases: Leases) -> None:
         self._claim = claim
         self._leases = leases
         self._fresh = True
+        self._lost = False
 
     def __call__(self, interval_seconds: float) -> float:
-        if not self._fresh and not self._leases.renew(self._claim):
+        if not self._fresh and not self._lost and not self._leases.renew(self._claim):
+            self._lost = True
             log.warning("node_lease_lost", execution_id=self._claim.execution_id, node_id=self._claim.node_id, epoch=self._claim.epoch)
         self._fresh = False
         return interval_seconds

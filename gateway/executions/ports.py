@@ -74,8 +74,14 @@ class Http(Protocol):
 class Recovery(Protocol):
     """The one layer that repeats calls, and that does not make them while their target is given up."""
 
-    def run(self, target: str, attempt: Callable[[float], T], *, timeout_seconds: float, repeatable: bool) -> T:
+    def run(
+        self, target: str, attempt: Callable[[float], T], *, timeout_seconds: float, repeatable: bool, find_other: Callable[[bool], bool]
+    ) -> T:
         """What an attempt returns, which is given the seconds that are left.
+
+        Args:
+            find_other: has the next attempt go to another instance; False when there is none that was not tried. Told whether the call
+                reached no instance so far.
 
         Raises:
             BreakerOpen: it was not tried. Or whatever the last attempt raised.
@@ -85,16 +91,28 @@ class Recovery(Protocol):
 class Once:
     """A Recovery where none is wired: one attempt."""
 
-    def run(self, target: str, attempt: Callable[[float], T], *, timeout_seconds: float, repeatable: bool) -> T:  # noqa: ARG002
+    def run(
+        self,
+        target: str,  # noqa: ARG002
+        attempt: Callable[[float], T],
+        *,
+        timeout_seconds: float,
+        repeatable: bool,  # noqa: ARG002
+        find_other: Callable[[bool], bool],  # noqa: ARG002
+    ) -> T:
         """Implements Recovery."""
         return attempt(timeout_seconds)
 
 
 @dataclass(frozen=True)
 class StartReport:
-    """What the registry is told when an execution starts. `execution_id` is ours; the registry answers its own."""
+    """What the registry is told when an execution starts. `execution_id` is ours; the registry answers its own.
+
+    `key`: under the same one the registry makes the same record.
+    """
 
     execution_id: str
+    key: str
     parameters: Mapping[str, Any]
     triggered_by: str
     execution_context: Mapping[str, Any]
@@ -102,12 +120,11 @@ class StartReport:
 
 
 @dataclass(frozen=True)
-class EndReport:
-    """What the registry is told when an execution ended. `status`: completed or failed."""
+class StatusReport:
+    """What the registry is told when an execution's status changed: running (again), paused, completed, failed or cancelled."""
 
     execution_id: str
     status: str
-    completed_at: datetime
     result: Any = None
     error_message: str | None = None
 
@@ -123,8 +140,8 @@ class RegistryReports(Protocol):
             Unavailable, UpstreamTimeout, UpstreamInvalid: try again later.
         """
 
-    def report_ended(self, registry_execution_id: str, report: EndReport) -> None:
-        """Record the end. Idempotent.
+    def report_status(self, registry_execution_id: str, report: StatusReport) -> None:
+        """Record the status. Idempotent.
 
         Raises:
             Unavailable, UpstreamTimeout, UpstreamInvalid: try again later.

@@ -9,7 +9,17 @@ from sqlalchemy import Connection, RowMapping, delete, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from gateway.executions.errors import ExecutionNotFound
-from gateway.executions.model import ExecutionPage, ExecutionStatus, ExecutionSummary, ExecutionView, JsonObject, NodeStatus, NodeView
+from gateway.executions.model import (
+    ActionTaken,
+    ExecutionAction,
+    ExecutionPage,
+    ExecutionStatus,
+    ExecutionSummary,
+    ExecutionView,
+    JsonObject,
+    NodeStatus,
+    NodeView,
+)
 from gateway.executions.tables import execution_nodes, executions
 
 SUMMARY = (
@@ -126,12 +136,16 @@ class ExecutionStore:
         Raises:
             ExecutionNotFound
         """
+        return _summary(self._get_row(execution_id))
+
+    def _get_row(self, execution_id: str) -> RowMapping:
         if not is_storable(execution_id):
             raise ExecutionNotFound("There is no execution of this id")
-        row = self._connection.execute(select(*SUMMARY).where(executions.c.id == execution_id)).mappings().one_or_none()
+        statement = select(*SUMMARY, executions.c.actions).where(executions.c.id == execution_id)
+        row = self._connection.execute(statement).mappings().one_or_none()
         if row is None:
             raise ExecutionNotFound(f"There is no execution {execution_id!r}")
-        return _summary(row)
+        return row
 
     def find_request_id(self, execution_id: str) -> str | None:
         """The id of the request that started it; None when it came from none."""
@@ -152,12 +166,13 @@ class ExecutionStore:
         return row.definition
 
     def get_view(self, execution_id: str) -> ExecutionView:
-        """One execution with its nodes in the order of the definition, and its result.
+        """One execution with its nodes in the order of the definition, its result, and what was done to it.
 
         Raises:
             ExecutionNotFound
         """
-        summary = self.get(execution_id)
+        row = self._get_row(execution_id)
+        summary = _summary(row)
         rows = (
             self._connection.execute(
                 select(*NODE_VIEW, execution_nodes.c.is_end)
@@ -169,7 +184,7 @@ class ExecutionStore:
         )
         nodes = tuple(_node(row) for row in rows)
         ends = {row["node_id"] for row in rows if row["is_end"]} if summary.status is ExecutionStatus.COMPLETED else set()
-        return ExecutionView(**vars(summary), nodes=nodes, result=result_of(nodes, ends))
+        return ExecutionView(**vars(summary), nodes=nodes, result=result_of(nodes, ends), actions=_actions(row["actions"]))
 
     def list_for_flow(self, flow_id: str, status: ExecutionStatus | None, limit: int, offset: int) -> ExecutionPage:
         """A page of a flow's executions, newest first."""
@@ -182,9 +197,9 @@ class ExecutionStore:
         ).mappings()
         return ExecutionPage(tuple(_summary(row) for row in rows), total, limit, offset)
 
-    def find_ended(self, execution_ids: Collection[str]) -> set[str]:
-        """Those of these executions that ended, or that do not exist (any more)."""
-        running = select(executions.c.id).where(executions.c.id.in_(execution_ids), executions.c.completed_at.is_(None))
+    def find_standing(self, execution_ids: Collection[str]) -> set[str]:
+        """Those of these executions that do not go on by themselves: they ended, are paused, or do not exist (any more)."""
+        running = select(executions.c.id).where(executions.c.id.in_(execution_ids), executions.c.status == ExecutionStatus.RUNNING.value)
         return set(execution_ids) - set(self._connection.execute(running).scalars())
 
     def delete_ended_before(self, moment: datetime, limit: int) -> int:
@@ -202,6 +217,26 @@ def result_of(nodes: Collection[NodeView], ends: Collection[str]) -> Any:
     """The output of the last node, or `{id: output}` of those that completed when several end the flow."""
     outputs = {node.id: node.output for node in nodes if node.id in ends and node.status is NodeStatus.COMPLETED}
     return outputs if len(ends) > 1 else next(iter(outputs.values()), None)
+
+
+def action_document(taken: ActionTaken) -> dict[str, Any]:
+    """An action as its execution's row keeps it."""
+    return {**vars(taken), "taken_at": taken.taken_at.isoformat()}
+
+
+def _actions(stored: list[dict[str, Any]]) -> tuple[ActionTaken, ...]:
+    return tuple(
+        ActionTaken(
+            action=ExecutionAction(each["action"]),
+            caller=each["caller"],
+            reason=each["reason"],
+            taken_at=datetime.fromisoformat(each["taken_at"]),
+            from_status=ExecutionStatus(each["from_status"]),
+            to_status=ExecutionStatus(each["to_status"]),
+            request_id=each["request_id"],
+        )
+        for each in stored
+    )
 
 
 def _summary(row: RowMapping) -> ExecutionSummary:

@@ -4,7 +4,7 @@ Lock order: the execution's row, then its nodes'. A claim locks one node only, s
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -42,12 +42,13 @@ class NodeStore:
         self._connection = connection
 
     def claim(self, execution_id: str, node_id: str, worker: str, now: datetime, lease_until: datetime) -> Claim | None:
-        """Take a node that is due, or whose lease ran out. None when it is neither: somebody else has it, or it is settled.
+        """Take a node that is due, or whose lease ran out. None when it is neither: somebody else has it, it is paused or settled.
 
-        One UPDATE decides; the new epoch makes every earlier holder's writing void.
+        One UPDATE decides; the new epoch makes every earlier holder's writing void. In a paused execution no node is ready; one whose
+        lease ran out there waits with the others (`LeaseStore.park`).
         """
         due = and_(execution_nodes.c.status == NodeStatus.READY.value, execution_nodes.c.due_at <= now + timedelta(seconds=SKEW_SECONDS))
-        lapsed = and_(execution_nodes.c.status == NodeStatus.RUNNING.value, execution_nodes.c.lease_until <= now)
+        lapsed = and_(execution_nodes.c.status == NodeStatus.RUNNING.value, execution_nodes.c.lease_until <= now, _execution_runs())
         taken = self._connection.execute(
             update(execution_nodes)
             .where(_is(execution_id, node_id), or_(due, lapsed))
@@ -61,9 +62,12 @@ class NodeStore:
                 due_at=None,
                 rung_at=None,
             )
-            .returning(execution_nodes.c.epoch)
+            .returning(execution_nodes.c.epoch, execution_nodes.c.forgiven_epoch)
         ).one_or_none()
-        return self._begin(execution_id, node_id, taken.epoch, worker, now) if taken else None
+        if taken is None:
+            return None
+        failures, losses = self._close_lost(execution_id, node_id, taken.forgiven_epoch, now) if taken.epoch > 1 else (0, 0)
+        return replace(self._begin(execution_id, node_id, taken.epoch, worker, now), failures=failures, losses=losses)
 
     def claim_next(self, execution_id: str, worker: str, now: datetime, lease_until: datetime) -> Claim | None:
         """Take any node of this execution that is due; None when none is, or others are just taking them."""
@@ -81,7 +85,6 @@ class NodeStore:
         return self.claim(execution_id, node_id, worker, now, lease_until) if node_id is not None else None
 
     def _begin(self, execution_id: str, node_id: str, epoch: int, worker: str, now: datetime) -> Claim:
-        failures, losses = self._close_lost(execution_id, node_id, now) if epoch > 1 else (0, 0)
         self._connection.execute(
             insert(node_attempts).values(
                 execution_id=execution_id, node_id=node_id, epoch=epoch, worker=worker, outcome=Outcome.RUNNING.value, started_at=now
@@ -92,8 +95,6 @@ class NodeStore:
             execution_id=execution_id,
             node_id=node_id,
             epoch=epoch,
-            failures=failures,
-            losses=losses,
             flow_id=row.flow_id,
             definition_digest=row.definition_digest,
             parameters=row.parameters,
@@ -102,8 +103,8 @@ class NodeStore:
             failing=row.error is not None,
         )
 
-    def _close_lost(self, execution_id: str, node_id: str, now: datetime) -> tuple[int, int]:
-        """Mark the attempt of a holder that lost its lease; returns how many attempts failed and how many were lost so far."""
+    def _close_lost(self, execution_id: str, node_id: str, forgiven_epoch: int, now: datetime) -> tuple[int, int]:
+        """Mark the attempt of a holder that lost its lease; returns how many attempts failed and how many were lost since that epoch."""
         mine = and_(node_attempts.c.execution_id == execution_id, node_attempts.c.node_id == node_id)
         self._connection.execute(
             update(node_attempts)
@@ -115,7 +116,7 @@ class NodeStore:
             select(
                 count.filter(node_attempts.c.outcome == Outcome.FAILED.value),
                 count.filter(node_attempts.c.outcome == Outcome.LOST.value),
-            ).where(mine)
+            ).where(mine, node_attempts.c.epoch > forgiven_epoch)
         ).one()
         return row[0], row[1]
 
@@ -123,21 +124,9 @@ class NodeStore:
         """Keep the lease; False when another holder has the node."""
         return self._connection.execute(update(execution_nodes).where(_held(claim)).values(lease_until=lease_until)).rowcount == 1
 
-    def release(self, workers: str, now: datetime) -> list[tuple[str, str]]:
-        """End the leases of workers whose names begin so; returns their nodes. The new epoch makes their writing void.
-
-        The leases end a little ago: clocks of machines differ, and what is rung for must be free for whoever hears it.
-        """
-        rows = self._connection.execute(
-            update(execution_nodes)
-            .where(
-                execution_nodes.c.status == NodeStatus.RUNNING.value,
-                execution_nodes.c.lease_owner.startswith(workers, autoescape=True),
-            )
-            .values(epoch=execution_nodes.c.epoch + 1, lease_until=now - timedelta(seconds=SKEW_SECONDS), rung_at=now)
-            .returning(execution_nodes.c.execution_id, execution_nodes.c.node_id)
-        )
-        return [(row.execution_id, row.node_id) for row in rows]
+    def holds(self, claim: Claim) -> bool:
+        """Whether the node is still this claim's: not cancelled, and taken over by nobody."""
+        return self._connection.execute(select(execution_nodes.c.node_id).where(_held(claim))).first() is not None
 
     def results(self, execution_id: str, node_ids: Collection[str]) -> dict[str, NodeResult]:
         """Where these nodes stand and what they gave."""
@@ -172,12 +161,13 @@ class NodeStore:
         ).rowcount
         return changed == 1 and self._end_attempt(claim, outcome, now, error)
 
-    def postpone(self, claim: Claim, due_at: datetime, now: datetime, error: JsonObject) -> bool:
-        """End a failed attempt and make its node ready again at `due_at`; False when the lease passed to another."""
+    def postpone(self, claim: Claim, ready: NodeStatus, due_at: datetime, now: datetime, error: JsonObject) -> bool:
+        """End a failed attempt and make its node ready (or paused) again at `due_at`; False when the lease passed to another."""
+        rung_at = due_at if ready is NodeStatus.READY else None
         changed = self._connection.execute(
             update(execution_nodes)
-            .where(_held(claim), _may_become(NodeStatus.READY))
-            .values(status=NodeStatus.READY.value, due_at=due_at, rung_at=due_at, lease_until=None, error=error)
+            .where(_held(claim), _may_become(ready))
+            .values(status=ready.value, due_at=due_at, rung_at=rung_at, lease_until=None, error=error)
         ).rowcount
         return changed == 1 and self._end_attempt(claim, Outcome.FAILED, now, error)
 
@@ -193,32 +183,37 @@ class NodeStore:
         )
         return True
 
-    def count_edges(self, execution_id: str, decisions: Mapping[str, tuple[int, int]], now: datetime) -> dict[str, NodeStatus]:
+    def count_edges(
+        self, execution_id: str, decisions: Mapping[str, tuple[int, int]], now: datetime, ready_as: NodeStatus
+    ) -> dict[str, NodeStatus]:
         """Count decided edges into their targets, all in one statement; returns where each target now stands.
 
-        A target becomes ready when its last edge is decided and at least one is taken, skipped when none is.
+        A target becomes ready (`ready_as`: or paused) when its last edge is decided and at least one is taken, skipped when none is.
+        One that was cancelled stays so and is counted all the same: what was decided must stand when its execution is retried.
         """
         if not decisions:
             return {}
         edges = _edges(decisions)
         pending = execution_nodes.c.pending - edges.c.decided
         taken = execution_nodes.c.taken + edges.c.taken
-        status = case((pending > 0, NodeStatus.PENDING.value), (taken > 0, NodeStatus.READY.value), else_=NodeStatus.SKIPPED.value)
-        ready, skipped = and_(pending == 0, taken > 0), and_(pending == 0, taken == 0)
+        waiting = execution_nodes.c.status == NodeStatus.PENDING.value
+        ready, skipped = and_(waiting, pending == 0, taken > 0), and_(waiting, pending == 0, taken == 0)
+        status = case((ready, ready_as.value), (skipped, NodeStatus.SKIPPED.value), else_=execution_nodes.c.status)
+        rung_at = case((ready, now), else_=None) if ready_as is NodeStatus.READY else None
         rows = self._connection.execute(
             update(execution_nodes)
             .where(
                 execution_nodes.c.execution_id == execution_id,
                 execution_nodes.c.node_id == edges.c.node_id,
-                execution_nodes.c.status == NodeStatus.PENDING.value,
+                execution_nodes.c.status.in_([NodeStatus.PENDING.value, NodeStatus.CANCELLED.value]),
             )
             .values(
                 pending=pending,
                 taken=taken,
                 status=status,
                 due_at=case((ready, now), else_=None),
-                rung_at=case((ready, now), else_=None),
-                completed_at=case((skipped, now), else_=None),
+                rung_at=rung_at,
+                completed_at=case((skipped, now), else_=execution_nodes.c.completed_at),
             )
             .returning(execution_nodes.c.node_id, execution_nodes.c.status)
         )
@@ -230,7 +225,7 @@ class NodeStore:
             update(execution_nodes)
             .where(
                 execution_nodes.c.execution_id == execution_id,
-                execution_nodes.c.status.in_([NodeStatus.PENDING.value, NodeStatus.READY.value]),
+                execution_nodes.c.status.in_([NodeStatus.PENDING.value, NodeStatus.READY.value, NodeStatus.PAUSED.value]),
             )
             .values(status=NodeStatus.CANCELLED.value, completed_at=now, due_at=None, rung_at=None)
         ).rowcount
@@ -246,12 +241,8 @@ class NodeStore:
         self._connection.execute(update(executions).where(executions.c.id == execution_id).values(values))
 
     def end_execution(self, execution_id: str, status: ExecutionStatus, now: datetime) -> None:
-        """The last node came to its end."""
-        self._connection.execute(
-            update(executions)
-            .where(executions.c.id == execution_id, executions.c.status == ExecutionStatus.RUNNING.value)
-            .values(status=status.value, completed_at=now)
-        )
+        """The last node came to its end. The execution's row is locked, and it has not ended."""
+        self._connection.execute(update(executions).where(executions.c.id == execution_id).values(status=status.value, completed_at=now))
 
     def take_unheard(self, now: datetime, rung_before: datetime, limit: int) -> list[tuple[str, str]]:
         """Nodes that should be under way and are not: due but rung for long ago, or held by a worker whose lease ran out.
@@ -277,6 +268,14 @@ class NodeStore:
 
 def _is(execution_id: str, node_id: str) -> ColumnElement[bool]:
     return and_(execution_nodes.c.execution_id == execution_id, execution_nodes.c.node_id == node_id)
+
+
+def _execution_runs() -> ColumnElement[bool]:
+    return (
+        select(executions.c.id)
+        .where(executions.c.id == execution_nodes.c.execution_id, executions.c.status == ExecutionStatus.RUNNING.value)
+        .exists()
+    )
 
 
 def _held(claim: Claim) -> ColumnElement[bool]:

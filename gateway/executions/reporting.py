@@ -1,4 +1,8 @@
-"""Tells the Flow Registry that an execution started and how it ended, in this order. The registry may be down for days: rows wait."""
+"""Tells the Flow Registry that an execution started and where it stands since, in this order. The registry may be down for days: rows wait.
+
+Told is where the execution stands when it is told: of a pause that is over by then the registry hears nothing. What it holds for
+cancelled it never opens again, so an execution that is retried after that gets another record there.
+"""
 
 from datetime import timedelta
 
@@ -6,8 +10,8 @@ import structlog
 
 from gateway.clock import Clock
 from gateway.errors import GatewayError
-from gateway.executions.model import ExecutionView
-from gateway.executions.ports import EndReport, RegistryReports, StartReport
+from gateway.executions.model import ExecutionStatus, ExecutionView
+from gateway.executions.ports import RegistryReports, StartReport, StatusReport
 from gateway.executions.postgres import ExecutionStore
 from gateway.executions.postgres_reports import ReportClaim, ReportState, ReportStore
 from gateway.observability.context import accept_request_id, request_context
@@ -23,12 +27,13 @@ GIVE_UP_DAYS = 7
 
 
 class Reporter:
-    """Delivers reports. Delivered at least once: a report whose answer was lost is sent again."""
+    """Delivers reports. Delivered at least once: a report whose answer was lost is sent again. `worker` names this process in leases."""
 
-    def __init__(self, outbox: Outbox, reports: RegistryReports, clock: Clock) -> None:
+    def __init__(self, outbox: Outbox, reports: RegistryReports, clock: Clock, worker: str) -> None:
         self._outbox = outbox
         self._reports = reports
         self._clock = clock
+        self._worker = worker
 
     def report(self, execution_id: str) -> None:
         """Deliver what is due for this execution. Harmless when rung twice, or for an execution that is unknown.
@@ -38,7 +43,7 @@ class Reporter:
         """
         now = self._clock.now()
         with self._outbox.transaction() as work:
-            claim = ReportStore(work.connection).claim(execution_id, now, now + timedelta(seconds=LEASE_SECONDS))
+            claim = ReportStore(work.connection).claim(execution_id, self._worker, now, now + timedelta(seconds=LEASE_SECONDS))
             if claim is None:
                 log.info("report_claim_refused", execution_id=execution_id)
                 return
@@ -49,18 +54,19 @@ class Reporter:
 
     def _deliver(self, claim: ReportClaim, execution: ExecutionView) -> None:
         try:
-            registry_id = claim.registry_execution_id or self._report_start(claim, execution)
+            registry_id = open_record(claim, execution) or self._report_start(claim, execution)
             if registry_id is not None:
-                self._report_end(claim, registry_id)
+                self._report_status(claim, registry_id)
         except GatewayError as error:
             self._failed(claim, execution, error)
 
     def _report_start(self, claim: ReportClaim, execution: ExecutionView) -> str | None:
-        """Report the start; returns the registry's id when the end is due too."""
+        """Report the start; returns the registry's id when there is more to tell."""
         registry_id = self._reports.report_started(
             execution.flow_id,
             StartReport(
                 execution_id=execution.id,
+                key=execution.id if claim.records == 0 else f"{execution.id}:{claim.records + 1}",
                 parameters=execution.parameters,
                 triggered_by=execution.triggered_by,
                 execution_context=execution.execution_context,
@@ -75,28 +81,26 @@ class Reporter:
                 return None
             return registry_id if store.started(claim, registry_id, self._clock.now()) else None
 
-    def _report_end(self, claim: ReportClaim, registry_id: str) -> None:
+    def _report_status(self, claim: ReportClaim, registry_id: str) -> None:
         with self._outbox.transaction() as work:
             execution = ExecutionStore(work.connection).get_view(claim.execution_id)
-        if execution.completed_at is None:
-            return
-        self._reports.report_ended(
+        self._reports.report_status(
             registry_id,
-            EndReport(
+            StatusReport(
                 execution_id=execution.id,
                 status=execution.status.value,
-                completed_at=execution.completed_at,
                 result=execution.result,
-                error_message=execution.error["detail"] if execution.error else None,
+                error_message=message_of(execution),
             ),
         )
         with self._outbox.transaction() as work:
-            ReportStore(work.connection).close(claim, ReportState.DELIVERED)
-        log.info("execution_reported", registry_execution_id=registry_id)
+            if ReportStore(work.connection).told(claim, execution.status, self._clock.now()):
+                work.outbox.ring(TaskName.REPORT, execution_id=claim.execution_id)
+        log.info("execution_reported", registry_execution_id=registry_id, status=execution.status.value)
 
     def _failed(self, claim: ReportClaim, execution: ExecutionView, error: GatewayError) -> None:
         now = self._clock.now()
-        too_old = now - execution.started_at > timedelta(days=GIVE_UP_DAYS)
+        too_old = now - (claim.since or execution.started_at) > timedelta(days=GIVE_UP_DAYS)
         with self._outbox.transaction() as work:
             if too_old or not error.retryable:
                 ReportStore(work.connection).close(claim, ReportState.GIVEN_UP, error.detail)
@@ -106,6 +110,20 @@ class Reporter:
             ReportStore(work.connection).postpone(claim, due_at, error.detail)
             work.outbox.ring(TaskName.REPORT, due_at=due_at, execution_id=claim.execution_id)
         log.info("execution_report_postponed", code=error.code, attempts=claim.attempts + 1)
+
+
+def open_record(claim: ReportClaim, execution: ExecutionView) -> str | None:
+    """The registry's record of this run; None when it has none, or one that says cancelled while the execution goes on."""
+    reopened = claim.told is ExecutionStatus.CANCELLED and execution.status is not ExecutionStatus.CANCELLED
+    return None if reopened else claim.registry_execution_id
+
+
+def message_of(execution: ExecutionView) -> str | None:
+    """Why it did not complete, in one sentence: its error, or who cancelled it."""
+    if execution.status is ExecutionStatus.CANCELLED and execution.actions:
+        last = execution.actions[-1]
+        return f"Cancelled by {last.caller}" + (f": {last.reason}" if last.reason else "")
+    return execution.error["detail"] if execution.error else None
 
 
 def delay_seconds(attempts: int) -> float:

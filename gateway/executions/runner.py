@@ -103,6 +103,7 @@ class Runner:
                 if (result := job.results.get(source)) and result.status is NodeStatus.COMPLETED
             },
             parameters=claim.parameters,
+            is_wanted=lambda: self._leases.holds(claim),
         )
         output = self._kinds.get(node.type, self._capability)(call)
         output_bytes = measure(output)

@@ -8,13 +8,14 @@ from typing import Any
 
 from config.groups import WorkerSettings
 from gateway.clock import Clock
+from gateway.executions.acting import Actor
 from gateway.executions.kinds.call import Kind
 from gateway.executions.kinds.calling import ServiceCaller
 from gateway.executions.kinds.capability import CapabilityKind
 from gateway.executions.kinds.service import ServiceKind
 from gateway.executions.kinds.transform import run_transform
 from gateway.executions.leases import Leases
-from gateway.executions.model import ExecutionPage, ExecutionStatus, ExecutionView, Started
+from gateway.executions.model import ExecutionAction, ExecutionPage, ExecutionStatus, ExecutionView, Started
 from gateway.executions.plan import PlanCache
 from gateway.executions.ports import Classify, FlowSource, Http, Once, OnFault, Recovery, RegistryReports, ServiceSource
 from gateway.executions.postgres import ExecutionStore
@@ -50,24 +51,26 @@ class Executions:
         """`recovery`: stands around every call to a service; one attempt without it."""
         self._outbox = outbox
         leases = Leases(outbox, clock, settings.node_lease_seconds)
+        plans, worker = PlanCache(), worker_name()
         settler = Settler(
             outbox=outbox,
             leases=leases,
-            plans=PlanCache(),
+            plans=plans,
             classify=classify,
             on_fault=on_fault,
             clock=clock,
-            worker=worker_name(),
+            worker=worker,
             random=Random(),
         )
         caller = ServiceCaller(services, http, clock, recovery or Once())
         kinds: dict[str, Kind] = {TRANSFORM: run_transform, "service": ServiceKind(services, caller, clock)}
         capability = CapabilityKind(services, caller, clock)
         self._starter = Starter(outbox, flows, clock)
+        self._actor = Actor(outbox, plans, clock)
         self._runner = Runner(outbox=outbox, settler=settler, leases=leases, kinds=kinds, capability=capability, clock=clock)
-        self._reporter = Reporter(outbox, reports, clock)
+        self._reporter = Reporter(outbox, reports, clock, worker)
         self._sweeper = Sweeper(outbox, clock, settings.retention_days)
-        self._waiting = Waiting(self._find_ended, clock)
+        self._waiting = Waiting(self._find_standing, clock)
 
     def start(
         self,
@@ -98,13 +101,25 @@ class Executions:
             return ExecutionStore(work.connection).get_view(execution_id)
 
     def wait(self, execution_id: str, seconds: float) -> ExecutionView:
-        """The execution once it ended, or as it stands after `seconds`, or when this process leaves. Holds no connection meanwhile.
+        """The execution once it ended or is paused, or as it stands after `seconds`, or when this process leaves.
+
+        Holds no connection meanwhile.
 
         Raises:
             ExecutionNotFound
         """
         self._waiting.wait(execution_id, seconds)
         return self.get(execution_id)
+
+    def act(self, execution_id: str, action: ExecutionAction, *, caller: str, reason: str | None = None) -> ExecutionView:
+        """Cancel, pause, resume or retry it; returns it as it stands then.
+
+        Args:
+            caller: who does it; kept with the reason and shown in the execution's `actions`.
+        Raises:
+            InvalidInput, ExecutionNotFound, ActionImpossible; see `Actor.act`.
+        """
+        return self._actor.act(execution_id, action, caller=caller, reason=reason)
 
     def list_for_flow(self, flow_id: str, *, status: ExecutionStatus | None = None, limit: int = 20, offset: int = 0) -> ExecutionPage:
         """A page of a flow's executions, newest first; at most `MAX_PAGE` at once."""
@@ -139,9 +154,9 @@ class Executions:
         """End the thread that waits for executions."""
         self._waiting.stop()
 
-    def _find_ended(self, execution_ids: Collection[str]) -> set[str]:
+    def _find_standing(self, execution_ids: Collection[str]) -> set[str]:
         with self._outbox.transaction() as work:
-            return ExecutionStore(work.connection).find_ended(execution_ids)
+            return ExecutionStore(work.connection).find_standing(execution_ids)
 
 
 def worker_name() -> str:

@@ -1,11 +1,12 @@
 """What follows from an attempt: edges are decided, nodes become ready or skipped, failures are tried again, the execution ends.
 
 One transaction under the lock of the execution's row; everything in it is fenced by the claim's epoch. When a node fails for good,
-nodes that no worker holds are cancelled, those under way finish, and then the execution has failed with the first error.
+nodes that no worker holds are cancelled, those under way finish, and then the execution has failed with the first error. In a paused
+execution what would become ready is paused.
 """
 
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from random import Random
 
 import structlog
@@ -15,8 +16,8 @@ from gateway.errors import InvalidInput
 from gateway.executions.errors import OutputTooLarge
 from gateway.executions.job import Cancelled, Ending, Failed, Job, Succeeded
 from gateway.executions.leases import Leases
-from gateway.executions.model import MAX_EXECUTION_OUTPUT_BYTES, Claim, ExecutionStatus, JsonObject, NodeStatus, Outcome
-from gateway.executions.plan import PlanCache
+from gateway.executions.model import MAX_EXECUTION_OUTPUT_BYTES, Claim, ExecutionStatus, JsonObject, NodeStatus, Outcome, ready_in
+from gateway.executions.plan import Plan, PlanCache
 from gateway.executions.ports import Classify, OnFault
 from gateway.executions.postgres import ExecutionStore
 from gateway.executions.postgres_nodes import NodeStore, Progress
@@ -95,16 +96,8 @@ class Settler:
         if not nodes.settle(claim, NodeStatus.COMPLETED, Outcome.SUCCEEDED, now, output=ending.output):
             self._discard(job.claim)
             return None
-        ready: list[str] = []
-        skipped = 0
-        decisions = dict(ending.decisions)
-        while decisions:  # a skipped node decides its own edges, level by level
-            standing = nodes.count_edges(claim.execution_id, decisions, now)
-            ready += [node_id for node_id, status in standing.items() if status is NodeStatus.READY]
-            newly_skipped = [node_id for node_id, status in standing.items() if status is NodeStatus.SKIPPED]
-            skipped += len(newly_skipped)
-            decisions = skip_edges(job.plan, newly_skipped)
-        self._advance(work, claim, progress, ended=1 + skipped, output_bytes=ending.output_bytes)
+        ready, skipped = decide_on(nodes, job.plan, claim.execution_id, ending.decisions, now=now, ready_as=ready_in(progress.status))
+        self._advance(work, claim, progress, ended=1 + len(skipped), output_bytes=ending.output_bytes)
         following = self._claim_next(work, claim) if go_on else None
         ring_for(work, [(claim.execution_id, node_id) for node_id in ready if not following or node_id != following.node_id])
         return self.prepare(work, following) if following else None
@@ -117,7 +110,7 @@ class Settler:
         fault = self._fault(job.claim, error)
         policy = job.plan.flow.retry_policy
         if fault.retryable and job.claim.failures + 1 < policy.max_attempts and not progress.failing:
-            self._retry(work, job, fault, self._problem(job.claim, error, fault))
+            self._retry(work, job, fault, self._problem(job.claim, error, fault), ready_in(progress.status))
         else:
             self._fail_for_good(work, job.claim, error, progress)
 
@@ -139,15 +132,16 @@ class Settler:
     def _problem(self, claim: Claim, error: BaseException, fault: Fault) -> JsonObject:
         return problem_of(error, fault, execution_id=claim.execution_id, node_id=claim.node_id)
 
-    def _retry(self, work: Work, job: Job, fault: Fault, problem: JsonObject) -> None:
+    def _retry(self, work: Work, job: Job, fault: Fault, problem: JsonObject, ready_as: NodeStatus) -> None:
         claim, now = job.claim, self._clock.now()
         seconds = delay_seconds(job.plan.flow.retry_policy, claim.failures + 1, fault.retry_after_seconds, self._random)
         due_at = now + timedelta(seconds=seconds)
-        if not NodeStore(work.connection).postpone(claim, due_at, now, problem):
+        if not NodeStore(work.connection).postpone(claim, ready_as, due_at, now, problem):
             self._discard(job.claim)
             return
         log.info("node_retry_scheduled", code=problem["code"], failures=claim.failures + 1, delay_ms=round(seconds * 1000))
-        work.outbox.ring(TaskName.RUN_NODE, due_at=due_at, execution_id=claim.execution_id, node_id=claim.node_id)
+        if ready_as is NodeStatus.READY:
+            work.outbox.ring(TaskName.RUN_NODE, due_at=due_at, execution_id=claim.execution_id, node_id=claim.node_id)
 
     def _cancel(self, work: Work, job: Job, progress: Progress) -> None:
         if NodeStore(work.connection).settle(job.claim, NodeStatus.CANCELLED, Cancelled.outcome, self._clock.now()):
@@ -166,13 +160,28 @@ class Settler:
         status = ExecutionStatus.FAILED if progress.failing or error else ExecutionStatus.COMPLETED
         now = self._clock.now()
         nodes.end_execution(claim.execution_id, status, now)
-        ReportStore(work.connection).execution_ended(claim.execution_id, now)
+        ReportStore(work.connection).changed(claim.execution_id, now)
         work.outbox.ring(TaskName.REPORT, execution_id=claim.execution_id)
         log.info("execution_ended", status=status.value)
 
     def _discard(self, claim: Claim) -> None:
-        """Another worker took the node over: this one changes nothing."""
+        """The node was cancelled, or another worker took it over: this one changes nothing."""
         log.warning("node_result_discarded", execution_id=claim.execution_id, node_id=claim.node_id, epoch=claim.epoch)
+
+
+def decide_on(
+    nodes: NodeStore, plan: Plan, execution_id: str, decisions: Mapping[str, tuple[int, int]], *, now: datetime, ready_as: NodeStatus
+) -> tuple[list[str], list[str]]:
+    """Count decided edges, level by level: a skipped node decides its own. Returns the nodes to ring for, and those that are skipped."""
+    ready: list[str] = []
+    skipped: list[str] = []
+    while decisions:
+        standing = nodes.count_edges(execution_id, decisions, now, ready_as)
+        ready += [node_id for node_id, status in standing.items() if status is NodeStatus.READY]
+        newly_skipped = [node_id for node_id, status in standing.items() if status is NodeStatus.SKIPPED]
+        skipped += newly_skipped
+        decisions = skip_edges(plan, newly_skipped)
+    return ready, skipped
 
 
 def within_limit(ending: Ending, progress: Progress) -> Ending:

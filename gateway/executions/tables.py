@@ -29,6 +29,7 @@ executions = Table(
     Column("started_at", DateTime(timezone=True), nullable=False),
     Column("completed_at", DateTime(timezone=True)),
     Column("error", VALUE),
+    Column("actions", VALUE, nullable=False, server_default="[]"),  # what clients did to it, oldest first
     Index("ix_executions_flow_id", "flow_id", text("started_at DESC"), text("id DESC")),
     Index("ix_executions_completed_at", "completed_at", postgresql_where=text("completed_at IS NOT NULL")),
     Index(
@@ -59,6 +60,7 @@ execution_nodes = Table(
     Column("lease_until", DateTime(timezone=True)),
     Column("epoch", Integer, nullable=False, server_default="0"),  # grows with every claim; an older writer changes nothing
     Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("forgiven_epoch", Integer, nullable=False, server_default="0"),  # attempts up to this one count no more: it was retried
     Column("started_at", DateTime(timezone=True)),
     Column("completed_at", DateTime(timezone=True)),
     Column("output", VALUE),
@@ -95,6 +97,10 @@ execution_reports = Table(
     Column("registry_execution_id", Text),  # the registry numbers its own records
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("due_at", DateTime(timezone=True)),  # none while there is nothing to report
+    Column("since", DateTime(timezone=True)),  # when what is to be reported happened
+    Column("told_status", Text),  # of the execution, as the registry knows it
+    Column("records", Integer, nullable=False, server_default="0"),  # that the registry keeps: what it holds for cancelled stays so
+    Column("lease_owner", Text),
     Column("lease_until", DateTime(timezone=True)),
     Column("epoch", Integer, nullable=False, server_default="0"),
     Column("last_error", Text),

@@ -1,4 +1,4 @@
-"""Waiting for executions to end (`Prefer: wait`), cheaply: one thread per process asks for all waiters together in one query.
+"""Waiting for executions to end or to be paused (`Prefer: wait`), cheaply: one thread per process asks for all in one query.
 
 Polling rather than LISTEN/NOTIFY: NOTIFY takes a lock that makes all committing transactions of the database take turns, and a listening
 connection needs care of its own when PostgreSQL restarts. A waiter holds no connection.
@@ -15,22 +15,22 @@ FASTEST_SECONDS = 0.02
 SLOWEST_SECONDS = 0.2
 IDLE_SECONDS = 60.0
 
-FindEnded = Callable[[Collection[str]], set[str]]
+FindStanding = Callable[[Collection[str]], set[str]]
 
 
 class _Waiter:
     def __init__(self, execution_id: str, since: float) -> None:
         self.execution_id = execution_id
         self.since = since
-        self.ended = False
+        self.stands = False
         self.told = threading.Event()
 
 
 class Waiting:
-    """All waiters of this process. `find_ended` tells which of some executions ended."""
+    """All waiters of this process. `find_standing` tells which of some executions do not go on by themselves."""
 
-    def __init__(self, find_ended: FindEnded, clock: Clock) -> None:
-        self._find_ended = find_ended
+    def __init__(self, find_standing: FindStanding, clock: Clock) -> None:
+        self._find_standing = find_standing
         self._clock = clock
         self._lock = threading.Lock()
         self._waiters: set[_Waiter] = set()
@@ -39,7 +39,7 @@ class Waiting:
         self._released = False
 
     def wait(self, execution_id: str, seconds: float) -> bool:
-        """Block until the execution ended or `release` is called, for at most `seconds`; tells whether it ended."""
+        """Block until the execution stands still or `release` is called, for at most `seconds`; tells whether it stands still."""
         waiter = _Waiter(execution_id, self._clock.monotonic())
         with self._lock:
             loop = self._running_loop()
@@ -49,7 +49,7 @@ class Waiting:
         loop.wake()
         try:
             waiter.told.wait(seconds)
-            return waiter.ended
+            return waiter.stands
         finally:
             with self._lock:
                 self._waiters.discard(waiter)
@@ -75,10 +75,10 @@ class Waiting:
             waiters = set(self._waiters)
         if not waiters:
             return IDLE_SECONDS
-        ended = self._find_ended({waiter.execution_id for waiter in waiters})
+        standing = self._find_standing({waiter.execution_id for waiter in waiters})
         for waiter in waiters:
-            if waiter.execution_id in ended:
-                waiter.ended = True
+            if waiter.execution_id in standing:
+                waiter.stands = True
                 waiter.told.set()
         youngest = self._clock.monotonic() - max(waiter.since for waiter in waiters)
         return min(SLOWEST_SECONDS, max(FASTEST_SECONDS, youngest / 4))

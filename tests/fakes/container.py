@@ -21,7 +21,19 @@ from gateway.configuration.errors import ConfigNotFound, FlowNotFound, ServiceNo
 from gateway.configuration.model import ConfigValue, FlowFilters, FlowPage, Instance, Known, Registered, Service, Source
 from gateway.databases.model import FALLBACKS, DatabaseName, DatabaseStatus, PoolStats, Role, Status, StatusError
 from gateway.errors import GatewayError, NotFound
-from gateway.executions.model import ExecutionPage, ExecutionStatus, ExecutionView, NodeStatus, NodeView, Started
+from gateway.executions.acting import check_reason, impossible
+from gateway.executions.model import (
+    ACTIONS,
+    ActionTaken,
+    ExecutionAction,
+    ExecutionPage,
+    ExecutionStatus,
+    ExecutionView,
+    NodeStatus,
+    NodeView,
+    Started,
+    is_repeated,
+)
 from gateway.flows.parsing import parse_flow, to_document
 from gateway.flows.validation import Validation, validate
 from gateway.recovery.classify import classify
@@ -174,6 +186,7 @@ class FakeExecutions:
     started: list[dict[str, Any]] = field(default_factory=list)
     waited: list[float] = field(default_factory=list)
     ends_while_waiting: bool = True
+    pauses_while_waiting: bool = False
     result: Any = "hello"
     error: GatewayError | None = None
 
@@ -188,11 +201,25 @@ class FakeExecutions:
         self.waited.append(seconds)
         if self.ends_while_waiting:
             self.runs[execution_id] = replace(execution(execution_id), result=self.result)
+        elif self.pauses_while_waiting:
+            self.runs[execution_id] = execution(execution_id, ExecutionStatus.PAUSED)
         return self.get(execution_id)
 
     def get(self, execution_id: str) -> ExecutionView:
         if execution_id not in self.runs:
             raise NotFound("No execution has this id")
+        return self.runs[execution_id]
+
+    def act(self, execution_id: str, action: ExecutionAction, *, caller: str, reason: str | None = None) -> ExecutionView:
+        check_reason(reason)
+        view = self.get(execution_id)
+        if is_repeated(action, view.status):
+            return view
+        sources, target = ACTIONS[action]
+        if view.status not in sources:
+            raise impossible(action, view.status)
+        taken = ActionTaken(action, caller, reason, AT, view.status, target, "request-1")
+        self.runs[execution_id] = replace(execution(execution_id, target), actions=(*view.actions, taken))
         return self.runs[execution_id]
 
     def list_for_flow(self, flow_id: str, *, status: ExecutionStatus | None, limit: int, offset: int) -> ExecutionPage:

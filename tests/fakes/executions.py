@@ -11,7 +11,7 @@ from gateway.configuration.model import CopyState, Known, Source
 from gateway.databases.postgres import Postgres
 from gateway.errors import GatewayError
 from gateway.executions.model import ExecutionView
-from gateway.executions.ports import EndReport, StartReport
+from gateway.executions.ports import StartReport, StatusReport
 from gateway.executions.service import Executions
 from gateway.flows.model import FlowDefinition
 from gateway.flows.parsing import parse_flow, parse_stored_flow
@@ -70,20 +70,22 @@ class FakeRegistryReports:
     error: GatewayError | None = None
     keeps_records: bool = True
     told: list[tuple[str, str]] = field(default_factory=list)
-    ended: list[EndReport] = field(default_factory=list)
+    changes: list[StatusReport] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
 
     def report_started(self, flow_id: str, report: StartReport) -> str | None:
         if self.error:
             raise self.error
         self.told.append(("started", report.execution_id))
-        return f"registry-{report.execution_id}" if self.keeps_records else None
+        self.keys.append(report.key)
+        return f"registry-{report.key}" if self.keeps_records else None
 
-    def report_ended(self, registry_execution_id: str, report: EndReport) -> None:
+    def report_status(self, registry_execution_id: str, report: StatusReport) -> None:
         if self.error:
             raise self.error
-        assert registry_execution_id == f"registry-{report.execution_id}"
+        assert registry_execution_id == f"registry-{self.keys[-1]}"
         self.told.append((report.status, report.execution_id))
-        self.ended.append(report)
+        self.changes.append(report)
 
 
 class ExecutionWorld:

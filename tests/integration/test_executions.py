@@ -358,7 +358,7 @@ def test_the_registry_is_told_of_start_and_end_in_this_order(world: ExecutionWor
     world.flows.add(flow_document({"a": {"output": {"n": 1}}}))
     view = world.run()
     assert world.reports.told == [("started", view.id), ("completed", view.id)]
-    assert world.reports.ended[0].result == {"n": 1}
+    assert world.reports.changes[0].result == {"n": 1}
     world.executions.report(view.id)
     assert len(world.reports.told) == 2
 
@@ -376,7 +376,7 @@ def test_a_registry_that_is_down_loses_nothing_and_delays_nothing(world: Executi
     world.clock.advance(300)
     world.pump()
     assert world.reports.told == [("started", view.id), ("failed", view.id)]
-    assert world.reports.ended[0].error_message
+    assert world.reports.changes[0].error_message
 
 
 def test_a_registry_that_keeps_no_record_of_a_draft_is_left_alone(world: ExecutionWorld) -> None:

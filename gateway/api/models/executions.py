@@ -7,7 +7,8 @@ from pydantic import Field
 
 from gateway.api.models.common import MAX_PAGE, MAX_PAGE_SIZE, Body, JsonObject, PageQuery, Wire
 from gateway.errors import FieldError, InvalidInput
-from gateway.executions.model import ExecutionStatus
+from gateway.executions.acting import MAX_REASON
+from gateway.executions.model import ExecutionAction, ExecutionStatus
 
 MAX_TRIGGERED_BY_LENGTH = 255
 
@@ -18,6 +19,12 @@ class ExecuteBody(Body):
     parameters: JsonObject = Field(default_factory=dict)
     triggered_by: str = Field("api", min_length=1, max_length=MAX_TRIGGERED_BY_LENGTH)
     execution_context: JsonObject = Field(default_factory=dict)
+
+
+class ActionBody(Body):
+    """Why somebody acts on an execution."""
+
+    reason: str | None = Field(None, min_length=1, max_length=MAX_REASON, description="Kept and shown in `actions`; printable characters")
 
 
 class HistoryQuery(PageQuery):
@@ -75,8 +82,21 @@ class NodeShape(Wire):
     error: JsonObject | None
 
 
+class ActionShape(Wire):
+    """What a client did to a run."""
+
+    action: ExecutionAction
+    caller: str = Field(description="Name of the client's token; `anonymous` where the gateway is open")
+    reason: str | None
+    at: datetime = Field(validation_alias="taken_at")
+    from_status: ExecutionStatus
+    to_status: ExecutionStatus
+    request_id: str | None
+
+
 class ExecutionShape(ExecutionSummaryShape):
-    """One run with its nodes, in the order of the definition."""
+    """One run with its nodes, in the order of the definition, and what was done to it, oldest first."""
 
     result: Any
     nodes: list[NodeShape]
+    actions: list[ActionShape]

@@ -19,9 +19,17 @@ DEFAULT_TIMEOUT_MS = 10_000
 MAX_ANSWER_BYTES = MAX_NODE_OUTPUT_BYTES
 
 
+def always() -> bool:
+    """Of a call that nobody can take back."""
+    return True
+
+
 @dataclass(frozen=True)
 class NodeCall:
-    """One node to run: `config` is rendered, `inputs` are the outputs of the nodes before it by their ids."""
+    """One node to run: `config` is rendered, `inputs` are the outputs of the nodes before it by their ids.
+
+    `is_wanted`: False once the node was cancelled or taken over; asked before anything is done again.
+    """
 
     execution_id: str
     flow_id: str
@@ -30,6 +38,7 @@ class NodeCall:
     config: Mapping[str, Any]
     inputs: Mapping[str, Any]
     parameters: Mapping[str, Any]
+    is_wanted: Callable[[], bool] = always
 
     @property
     def idempotency_key(self) -> str:

@@ -40,6 +40,7 @@ class CapabilityKind:
                 timeout_seconds=read_timeout_seconds(call.config.get("timeoutMs", DEFAULT_TIMEOUT_MS)),
                 check=lambda answer: check_status(answer, service.name, SUCCESS, self._clock.now()),
                 fits=lambda instance: call.type in instance.capabilities,
+                is_wanted=call.is_wanted,
             ),
         )
         return answer.json() if answer.body else None

@@ -37,6 +37,7 @@ class ServiceKind:
                 body=request.body,
                 timeout_seconds=request.timeout_seconds,
                 check=lambda answer: check_status(answer, request.service, request.expect, self._clock.now()),
+                is_wanted=call.is_wanted,
             ),
         )
         return {"status": answer.status, "headers": dict(answer.headers), "body": body_of(answer)}

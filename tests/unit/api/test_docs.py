@@ -8,6 +8,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from gateway.configuration.model import ConfigValue, Known, Source
+from gateway.executions.model import ExecutionStatus
 from gateway.recovery.problem_types import PROBLEM_TYPES
 from tests.fakes.container import FLOW, FakeContainer, execution, pattern
 from tests.fakes.edge import make_client
@@ -30,6 +31,8 @@ HAPPY = [
     ("post", "/api/v1/flows/greeting/execute", "/api/v1/flows/{flowId}/execute", {}),
     ("get", "/api/v1/flows/greeting/executions", "/api/v1/flows/{flowId}/executions", None),
     ("get", "/api/v1/executions/run-1", "/api/v1/executions/{executionId}", None),
+    ("post", "/api/v1/executions/run-2/pause", "/api/v1/executions/{executionId}/{action}", {"reason": "maintenance"}),
+    ("post", "/api/v1/executions/run-1/cancel", "/api/v1/executions/{executionId}/{action}", None),
     ("get", "/api/v1/analytics/requests?groupBy=route", "/api/v1/analytics/requests", None),
     ("get", "/api/v1/analytics/errors", "/api/v1/analytics/errors", None),
     ("get", "/api/v1/topology", "/api/v1/topology", None),
@@ -65,7 +68,7 @@ def test_the_examples_cover_every_path_that_answers_json(document: dict[str, Any
 @pytest.mark.parametrize(("method", "address", "path", "body"), HAPPY)
 def test_what_is_answered_is_what_is_described(document: dict[str, Any], method: str, address: str, path: str, body: Any) -> None:
     container = FakeContainer(queries=FakeQueries())
-    container.executions.runs["run-1"] = execution()
+    container.executions.runs = {"run-1": execution(), "run-2": execution("run-2", ExecutionStatus.RUNNING)}
     container.configuration.values["key"] = Known(ConfigValue("key", 1, "number"), 0.0, stale=False, source=Source.SERVICE)
     response = make_client(container).open(address, method=method.upper(), json=body)
     described = document["paths"][path][method]["responses"][str(response.status_code)]

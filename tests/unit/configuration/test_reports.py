@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.configuration.errors import ConfigurationUnavailable
-from gateway.executions.ports import EndReport, RegistryReports, StartReport
+from gateway.executions.ports import RegistryReports, StartReport, StatusReport
 from tests.doubles.platform_configuration_service import PlatformConfigurationService
 from tests.fakes.clock import FakeClock
 from tests.fakes.configuration_room import Room, build_room
 from tests.fakes.registered_flows import flow_document
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-START = StartReport("exec-1", {"n": 1}, "tests", {"tenant": "t"}, NOW)
+START = StartReport("exec-1", "exec-1", {"n": 1}, "tests", {"tenant": "t"}, NOW)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_start_and_end_are_recorded(room: Room, platform: PlatformConfigurationS
     reports: RegistryReports = room.reports
     recorded = reports.report_started("prices", START)
     assert recorded is not None
-    reports.report_ended(recorded, EndReport("exec-1", "failed", NOW, error_message="it broke"))
+    reports.report_status(recorded, StatusReport("exec-1", "failed", error_message="it broke"))
     kept = platform.executions[recorded]
     assert (kept["status"], kept["errorMessage"], kept["triggeredBy"], kept["parameters"]) == ("failed", "it broke", "tests", {"n": 1})
     assert kept["executionContext"] == {"tenant": "t", "gatewayExecutionId": "exec-1"}
@@ -53,7 +53,7 @@ def test_a_flow_whose_status_the_registry_refuses_is_not_recorded(room: Room, pl
 
 
 def test_an_end_that_the_registry_does_not_take_breaks_nothing(room: Room) -> None:
-    room.reports.report_ended("unknown", EndReport("exec-1", "completed", NOW, result={"a": None}))
+    room.reports.report_status("unknown", StatusReport("exec-1", "completed", result={"a": None}))
 
 
 def test_an_end_is_recorded_without_a_result_that_the_registry_refuses(
@@ -63,7 +63,7 @@ def test_an_end_is_recorded_without_a_result_that_the_registry_refuses(
     assert recorded is not None
     take = platform._report
     monkeypatch.setattr(platform, "_report", lambda request, *ids: (400, {}) if "result" in request.body else take(request, *ids))
-    room.reports.report_ended(recorded, EndReport("exec-1", "completed", NOW, result={"a": "\x00"}))
+    room.reports.report_status(recorded, StatusReport("exec-1", "completed", result={"a": "\x00"}))
     assert platform.executions[recorded]["status"] == "completed"
 
 

@@ -5,7 +5,22 @@ import pytest
 
 from gateway.errors import GatewayError
 from gateway.executions.errors import NodeLost, OutputNotJson, OutputTooLarge, ServiceOverloaded
-from gateway.executions.model import LEGAL_EXECUTION, LEGAL_NODE, ExecutionStatus, NodeStatus, NodeView, milliseconds_between, sources_of
+from gateway.executions.model import (
+    ACTIONS,
+    ENDED,
+    LEGAL_EXECUTION,
+    LEGAL_NODE,
+    NODE_ENDED,
+    ExecutionAction,
+    ExecutionStatus,
+    NodeStatus,
+    NodeView,
+    is_repeated,
+    milliseconds_between,
+    possible_actions,
+    ready_in,
+    sources_of,
+)
 from gateway.executions.postgres import is_storable, result_of
 from gateway.executions.problem import problem_of
 from gateway.executions.reporting import MAX_DELAY_SECONDS
@@ -23,9 +38,39 @@ def node(node_id: str, status: NodeStatus = NodeStatus.COMPLETED, output: object
     return NodeView(node_id, node_id, "transform", status, output=output)
 
 
-def test_a_final_state_is_one_that_nothing_follows() -> None:
-    assert {status for status in NodeStatus if status.is_final} == set(NodeStatus) - set(LEGAL_NODE)
-    assert {status for status in ExecutionStatus if status.is_final} == set(ExecutionStatus) - set(LEGAL_EXECUTION)
+def test_only_a_retry_follows_upon_an_end() -> None:
+    for status in ENDED:
+        assert LEGAL_EXECUTION.get(status, frozenset()) <= {ExecutionStatus.RUNNING}
+    for node in NODE_ENDED:
+        assert LEGAL_NODE.get(node, frozenset()) <= {NodeStatus.PENDING, NodeStatus.READY, NodeStatus.SKIPPED}
+    assert ExecutionStatus.COMPLETED not in LEGAL_EXECUTION
+    assert not {NodeStatus.COMPLETED, NodeStatus.SKIPPED} & set(LEGAL_NODE)
+
+
+def test_every_legal_change_is_an_action_or_the_end_of_a_node() -> None:
+    by_action = {(source, target) for sources, target in ACTIONS.values() for source in sources}
+    under_way = {ExecutionStatus.RUNNING, ExecutionStatus.PAUSED}
+    by_nodes = {(source, target) for source in under_way for target in (ExecutionStatus.COMPLETED, ExecutionStatus.FAILED)}
+    assert by_action | by_nodes == {(source, target) for source, targets in LEGAL_EXECUTION.items() for target in targets}
+
+
+@pytest.mark.parametrize(
+    ("status", "possible", "repeated"),
+    [
+        ("running", ["cancel", "pause"], ["resume"]),
+        ("paused", ["cancel", "resume"], ["pause"]),
+        ("completed", [], []),
+        ("failed", ["retry"], []),
+        ("cancelled", ["retry"], ["cancel"]),
+    ],
+)
+def test_what_a_client_may_do(status: str, possible: list[str], repeated: list[str]) -> None:
+    assert list(possible_actions(ExecutionStatus(status))) == possible
+    assert [action for action in ExecutionAction if is_repeated(action, ExecutionStatus(status))] == repeated
+
+
+def test_what_could_run_is_paused_with_its_execution() -> None:
+    assert (ready_in(ExecutionStatus.PAUSED), ready_in(ExecutionStatus.RUNNING)) == (NodeStatus.PAUSED, NodeStatus.READY)
 
 
 def test_only_a_running_node_completes() -> None:
