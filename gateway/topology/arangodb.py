@@ -75,6 +75,7 @@ class ArangoGraphStore:
         named = {ref for edge in graph.edges for ref in (edge.source, edge.target)}
         titles = {node.ref: node.title for node in graph.nodes}
         edges = [_edge_document(edge, origin) for edge in graph.edges]
+        self._prepared = False  # it may have lost its disk since: each refresh looks anew
         with self._database() as database:
             _run(database, KEEP_NODES, nodes=[_node_document(ref, titles.get(ref), origin) for ref in sorted(named | titles.keys())])
             _run(database, KEEP_EDGES, edges=edges)
