@@ -223,4 +223,20 @@ class ConfigServiceSettings(Group):
     default_ttl_seconds: int = variable(
         "SERVICE_TTL_SECONDS", default=30, unit="s", ge=1, meaning="Lease of a registration that names no ttlSeconds"
     )
+    kept_versions: int = variable(
+        "CONFIG_VERSIONS_KEPT",
+        default=100,
+        unit="versions",
+        ge=2,
+        le=100_000,
+        meaning="Versions of one configuration value that its history keeps; a write deletes older ones",
+    )
+    kept_days: int = variable(
+        "REGISTRY_EXECUTIONS_DAYS",
+        default=90,
+        unit="days",
+        ge=1,
+        le=3650,
+        meaning="Records of executions that ended longer ago are deleted, as new ones of the same flow come",
+    )
     threads: int = variable("CONFIG_SERVICE_THREADS", default=8, unit="threads", ge=1, le=256, meaning="Threads of its one worker process")

@@ -38,7 +38,7 @@ class Parts:
 def build_parts(settings: Settings) -> Parts:
     """Wire the parts; opens no connection."""
     database = Database(settings)
-    configuration = ConfigurationStore(database)
+    configuration = ConfigurationStore(database, settings.config_service.kept_versions)
     flows = FlowStore(database)
     return Parts(
         settings=settings,
@@ -49,7 +49,7 @@ def build_parts(settings: Settings) -> Parts:
         services=ServiceStore(database, settings.config_service.default_ttl_seconds),
         flows=flows,
         dependencies=DependencyStore(database),
-        executions=ExecutionStore(database),
+        executions=ExecutionStore(database, settings.config_service.kept_days),
         statistics=StatisticsStore(database),
     )
 

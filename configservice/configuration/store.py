@@ -36,8 +36,9 @@ WINNER: Select[Any] = (
 class ConfigurationStore:
     """Reads and writes values."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, kept_versions: int) -> None:
         self._database = database
+        self._kept_versions = kept_versions
 
     def get(self, key: str, asking: Layer) -> Entry:
         """The value that wins for whoever asks.
@@ -51,17 +52,17 @@ class ConfigurationStore:
         return _entry(row)
 
     def write(self, key: str, layer: Layer, content: Content) -> Entry:
-        """Write a new version."""
-        return self._database.write(lambda connection: _write(connection, key, layer, content))
+        """Write a new version; the oldest ones beyond `kept_versions` go."""
+        return self._database.write(lambda connection: _write(connection, key, layer, content, kept=self._kept_versions))
 
     def list_history(self, key: str, layer: Layer, *, limit: int, offset: int) -> tuple[list[Revision], int]:
-        """The versions of a key in exactly this layer, newest first, and how many there are.
+        """The kept versions of a key in exactly this layer, newest first, and how many there are.
 
         Raises:
             NotFound: this layer never had the key.
         """
         statement = (
-            select(config_revisions, func.max(revisions.version).over().label("total"))
+            select(config_revisions, func.count().over().label("total"))
             .join(config_entries, entries.id == revisions.entry_id)
             .where(*_exactly(key, layer))
             .order_by(revisions.version.desc())
@@ -77,7 +78,7 @@ class ConfigurationStore:
         Raises:
             NotFound: this layer has no such key or version. Conflict: that version deleted the key.
         """
-        return self._database.write(partial(_rollback, key=key, layer=layer, version=version))
+        return self._database.write(partial(_rollback, key=key, layer=layer, version=version, kept=self._kept_versions))
 
     def get_layer(self, layer: Layer) -> dict[str, Any]:
         """The layer as one object, key to value, without its secrets."""
@@ -87,7 +88,7 @@ class ConfigurationStore:
 
     def replace_layer(self, layer: Layer, contents: Mapping[str, Content]) -> None:
         """Make the layer hold exactly these, besides its secrets that are not named. What does not change gets no new version."""
-        self._database.write(partial(_replace_layer, layer=layer, contents=contents))
+        self._database.write(partial(_replace_layer, layer=layer, contents=contents, kept=self._kept_versions))
 
     def revision(self) -> int:
         """The newest revision of all; 0 before the first write."""
@@ -116,7 +117,14 @@ def _advance_clock(connection: Connection, by: int = 1) -> int:
 
 
 def _write(
-    connection: Connection, key: str, layer: Layer, content: Content, *, deleted: bool = False, restored_version: int | None = None
+    connection: Connection,
+    key: str,
+    layer: Layer,
+    content: Content,
+    *,
+    kept: int,
+    deleted: bool = False,
+    restored_version: int | None = None,
 ) -> Entry:
     tags = None if content.tags is None else list(content.tags)
     optional = {"description": content.description, "tags": tags, "is_secret": content.is_secret}
@@ -132,6 +140,7 @@ def _write(
     statement = statement.on_conflict_do_update(constraint="uq_config_entries_layer", set_=newer)
     row = connection.execute(statement.returning(config_entries)).one()
     connection.execute(config_revisions.insert().values(**_copy(row), restored_version=restored_version))
+    connection.execute(config_revisions.delete().where(revisions.entry_id == row.id, revisions.version <= row.version - kept))
     return _entry(row)
 
 
@@ -140,7 +149,7 @@ def _copy(row: AnyRow) -> dict[str, Any]:
     return {"entry_id": row.id, "created_at": row.updated_at, **{name: getattr(row, name) for name in names}}
 
 
-def _rollback(connection: Connection, *, key: str, layer: Layer, version: int) -> Entry:
+def _rollback(connection: Connection, *, key: str, layer: Layer, version: int, kept: int) -> Entry:
     _advance_clock(connection, by=0)
     statement = select(config_revisions).join(config_entries, entries.id == revisions.entry_id)
     row = connection.execute(statement.where(*_exactly(key, layer), revisions.version == version)).one_or_none()
@@ -150,16 +159,16 @@ def _rollback(connection: Connection, *, key: str, layer: Layer, version: int) -
     if old.deleted:
         raise Conflict(f"Version {version} of {key!r} deleted it: there is no content to restore")
     content = Content(old.value, old.type, old.description, old.tags, old.is_secret)
-    return _write(connection, key, layer, content, restored_version=version)
+    return _write(connection, key, layer, content, kept=kept, restored_version=version)
 
 
-def _replace_layer(connection: Connection, *, layer: Layer, contents: Mapping[str, Content]) -> None:
+def _replace_layer(connection: Connection, *, layer: Layer, contents: Mapping[str, Content], kept: int) -> None:
     _advance_clock(connection, by=0)  # two of these at once must not mix
     current = {row.key: row for row in connection.execute(select(config_entries).where(*_of_layer(layer), ~entries.deleted))}
     gone = {key: Content(None, row.type) for key, row in current.items() if key not in contents and not row.is_secret}
     new = {key: content for key, content in contents.items() if not _holds(current.get(key), content)}
     for key, content in [*new.items(), *gone.items()]:
-        _write(connection, key, layer, content, deleted=key in gone)
+        _write(connection, key, layer, content, kept=kept, deleted=key in gone)
 
 
 def _holds(row: AnyRow | None, content: Content) -> bool:

@@ -4,7 +4,7 @@ import uuid
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, Delete, case, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from configservice.database import AnyRow, Database
@@ -15,22 +15,26 @@ from configservice.tables import NOW, flow_executions, flows
 from gateway.errors import Conflict, NotFound, Unavailable
 from gateway.flows.model import FlowStatus
 
+PURGED_AT_ONCE = 100  # more than the one that is recorded with it, so that what is overdue shrinks
 columns = flow_executions.c
 
 
 class ExecutionStore:
     """Records executions and how they go on."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, kept_days: int) -> None:
         self._database = database
+        self._kept_days = kept_days
 
     def record(self, flow_id: str, body: ExecuteFlow, key: str | None = None) -> tuple[Execution, FlowStatus]:
         """Record that an execution started, or find the record that the same key made; the flow's status tells whether to warn.
 
+        Of the flow's executions those that ended more than `kept_days` ago go, some with each new one.
+
         Raises:
             NotFound: the flow. Conflict: it is archived.
         """
-        return self._database.write(partial(_record, flow_id=flow_id, body=body, key=key))
+        return self._database.write(partial(_record, flow_id=flow_id, body=body, key=key, kept_days=self._kept_days))
 
     def report(self, execution_id: str, body: ReportStatus) -> Execution:
         """Write down the next status, and result or error when given. The same report again changes nothing.
@@ -49,8 +53,9 @@ class ExecutionStore:
         return self._database.read(partial(_list, flow_id=flow_id, query=query))
 
 
-def _record(connection: Connection, flow_id: str, body: ExecuteFlow, key: str | None) -> tuple[Execution, FlowStatus]:
+def _record(connection: Connection, flow_id: str, body: ExecuteFlow, key: str | None, kept_days: int) -> tuple[Execution, FlowStatus]:
     flow = get_flow(connection, flow_id)
+    connection.execute(_purge(flow_id, kept_days))
     row = _find_by_key(connection, flow_id, key)
     if row is None and flow.status is FlowStatus.ARCHIVED:
         raise Conflict(f"The flow {flow_id!r} is archived: it runs no more")
@@ -58,6 +63,15 @@ def _record(connection: Connection, flow_id: str, body: ExecuteFlow, key: str | 
     if row is None:  # another one had the key when this one was written, and went back on it
         raise Unavailable("The execution was not recorded", retry_after_seconds=1)
     return _execution(row), flow.status
+
+
+def _purge(flow_id: str, kept_days: int) -> Delete:
+    """By the index on (flow_id, started_at). Rows that another transaction purges already are left to it."""
+    limit = NOW - func.make_interval(0, 0, 0, kept_days)
+    ended = columns.status.in_([status.value for status in ENDED])
+    overdue = select(columns.id).where(columns.flow_id == flow_id, columns.started_at < limit, columns.completed_at < limit, ended)
+    oldest = overdue.order_by(columns.started_at).limit(PURGED_AT_ONCE).with_for_update(skip_locked=True)
+    return flow_executions.delete().where(columns.id.in_(oldest))
 
 
 def _find_by_key(connection: Connection, flow_id: str, key: str | None) -> AnyRow | None:

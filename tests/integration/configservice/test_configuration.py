@@ -1,5 +1,6 @@
 """Layers, versions, secrets and a tenant's layer."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -187,3 +188,17 @@ def test_two_replacements_of_a_layer_never_mix(config_service: Flask) -> None:
     layer = config_service.test_client().get("/api/v1/tenants/t1/config").json["data"]
     assert layer["a"] == layer["b"]
     assert len(layer) == 3
+
+
+def test_the_history_keeps_the_newest_versions(make_config_service: Callable[..., Flask]) -> None:
+    client = make_config_service(CONFIG_VERSIONS_KEPT="3").test_client()
+    for value in range(5):
+        write(client, "k", value)
+        write(client, "k", value, tenantId="t1") if value < 2 else None
+    history = client.get(f"{URL}/k/history?limit=2").json
+    assert [each["version"] for each in history["data"]] == [5, 4]
+    assert history["pagination"]["totalCount"] == 3
+    assert client.get(f"{URL}/k/history?tenantId=t1").json["pagination"]["totalCount"] == 2
+    assert client.post(f"{URL}/k/rollback", json={"version": 2}).status_code == 404
+    assert client.post(f"{URL}/k/rollback", json={"version": 3}).json["data"]["version"] == 6
+    assert read(client, "k") == 2

@@ -269,3 +269,20 @@ def test_history_and_statistics(config_client: FlaskClient, register_flow: MakeF
     assert statistics["successRate"] == 50
     for path in ("nobody/executions", "nobody/statistics", "nobody", "nobody/dependencies"):
         assert config_client.get(f"{URL}/{path}").status_code == 404
+
+
+def test_executions_that_ended_long_ago_go_when_new_ones_come(
+    config_client: FlaskClient, register_flow: MakeFlow, run_sql: Callable[[str], None]
+) -> None:
+    register_flow("a")
+    register_flow("b")
+    ran = [config_client.post(f"{URL}/{flow}/execute", json={}).json["data"]["executionId"] for flow in ("a", "a", "b")]
+    for execution_id in (ran[0], ran[2]):  # the second of `a` runs on, however long ago it began
+        config_client.put(f"/api/v1/executions/{execution_id}/status", json={"status": "completed"})
+    past = ", ".join(f"{name} = {name} - interval '91 days'" for name in ("started_at", "completed_at"))
+    run_sql(f"UPDATE configservice.flow_executions SET {past}")
+    new = config_client.post(f"{URL}/a/execute", json={}).json["data"]["executionId"]
+    kept = {each["executionId"] for each in config_client.get(f"{URL}/a/executions").json["data"]}
+    assert kept == {ran[1], new}
+    assert config_client.get(f"{URL}/b/executions").json["pagination"]["totalCount"] == 1
+    assert config_client.put(f"/api/v1/executions/{ran[1]}/status", json={"status": "completed"}).status_code == 200
