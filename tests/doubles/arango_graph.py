@@ -64,7 +64,9 @@ class ArangoGraphDouble:
 
     def answer(self, method: str, path: str, body: Document | None) -> tuple[int, Document]:
         """What ArangoDB answers to one call: its status and body."""
-        if match := re.fullmatch(r"/_db/gateway/_api/(gharial|cursor)(?:/(\w+))?", path):
+        if re.fullmatch(r"/_db/_system/_api/database(?:/\w+)?|/_db/\w+/_api/collection", path):
+            return (201 if method == "POST" else 200), {"error": False, "name": (body or {}).get("name"), "result": True}
+        if match := re.fullmatch(r"/_db/\w+/_api/(gharial|cursor)(?:/(\w+))?", path):
             if match.group(1) == "gharial":
                 return self._gharial(method, match.group(2), body or {})
             if method == "POST" and match.group(2) is None:
@@ -77,6 +79,10 @@ class ArangoGraphDouble:
         if method == "GET":
             found = self.graph is not None and self.graph["name"] == name
             return (200, {"error": False, "graph": self.graph}) if found else _refused(404, 1924, "graph not found")
+        if method == "DELETE":
+            missing = self.graph is None
+            self.graph, self.collections = None, {}
+            return _refused(404, 1924, "graph not found") if missing else (202, {"error": False, "removed": True})
         if self.graph is not None:
             return _refused(409, 1925, "graph already exists")
         self.graph = body

@@ -18,7 +18,7 @@ from gateway.databases.ports import Database
 from tests.doubles.arangodb import running_arangodb
 from tests.doubles.weaviate import API_KEY
 from tests.servers.fault_proxy import FaultProxy
-from tests.servers.real import real_environment
+from tests.servers.real import OWN, OWN_CLASS, opened, real_environment
 
 Statement = tuple[str, dict[str, Any]]
 SEEDED = 30
@@ -59,8 +59,7 @@ def through_proxy(stack: ExitStack, url: str) -> tuple[str, FaultProxy]:
 
 
 def postgres(request: pytest.FixtureRequest, stack: ExitStack) -> Subject:
-    real = real_environment("DATABASE_URL")
-    url, proxy = through_proxy(stack, real["DATABASE_URL"] if real else request.getfixturevalue("postgres_url"))
+    url, proxy = through_proxy(stack, request.getfixturevalue("postgres_url"))
     parts = urlsplit(url)
     stranger = urlunsplit(parts._replace(netloc=f"nobody_here:wrong@{parts.netloc.rpartition('@')[2]}"))
     return Subject(
@@ -96,20 +95,27 @@ def postgres(request: pytest.FixtureRequest, stack: ExitStack) -> Subject:
 
 def _redis_protocol(name: str, variable: str, request: pytest.FixtureRequest, stack: ExitStack) -> Subject:
     real = real_environment(variable)
-    url, proxy = through_proxy(stack, real[variable] if real else request.getfixturevalue("redis_url"))
+    url_of_server = real[variable] if real else request.getfixturevalue("redis_url")
+    url, proxy = through_proxy(stack, url_of_server)
+    numbers = f"{OWN}:list"
     host = urlsplit(url).netloc.rpartition("@")[2]
 
     def seed(database: Any) -> None:
         with database.commands() as client:
-            client.delete("contract:list")
-            client.rpush("contract:list", *range(1, SEEDED + 1))
+            client.delete(numbers)
+            client.rpush(numbers, *range(1, SEEDED + 1))
 
+    def clean() -> None:
+        with opened({variable: url_of_server}, name) as database, database.commands() as client:
+            client.delete(numbers)
+
+    stack.callback(clean)
     return Subject(
         name,
         {variable: url},
         [proxy],
         {variable: f"redis://nobody_here:wrong@{host}/0"},
-        rows=lambda n: ("LRANGE contract:list 0 $last", {"last": n - 1}),
+        rows=lambda n: (f"LRANGE {numbers} 0 $last", {"last": n - 1}),
         writes=[
             "SET contract:written 1",
             "set contract:written 1",
@@ -117,14 +123,14 @@ def _redis_protocol(name: str, variable: str, request: pytest.FixtureRequest, st
             "FLUSHALL",
             "CONFIG SET maxmemory 1",
             "SHUTDOWN",
-            "GETDEL contract:list",
+            f"GETDEL {numbers}",
             "XREAD BLOCK 0 STREAMS contract:stream 0",
             "SUBSCRIBE contract",
             "KEYS *",
             "OBJECT HELP",
             "MULTI",
         ],
-        invalid=["GET", "LLEN a b", 'GET "open', "GET $missing", "STRLEN contract:list"],
+        invalid=["GET", "LLEN a b", 'GET "open', "GET $missing", f"STRLEN {numbers}"],
         echo=lambda text: ("ECHO $text", {"text": text}),
         seed=seed,
     )
@@ -139,7 +145,7 @@ def redis(request: pytest.FixtureRequest, stack: ExitStack) -> Subject:
 
 
 def clickhouse(request: pytest.FixtureRequest, stack: ExitStack) -> Subject:
-    return _clickhouse(real_environment("CLICKHOUSE_HOST") or request.getfixturevalue("clickhouse_environment"), stack)
+    return _clickhouse(request.getfixturevalue("clickhouse_environment"), stack)
 
 
 def clickhouse_engine(request: pytest.FixtureRequest, stack: ExitStack) -> Subject:
@@ -187,25 +193,31 @@ def weaviate(request: pytest.FixtureRequest, stack: ExitStack) -> Subject:
     def seed(database: Any) -> None:
         with database.commands(20) as client:
             with contextlib.suppress(Exception):
-                client.collections.delete("ContractNumber")
-            numbers = client.collections.create_from_dict({"class": "ContractNumber", "vectorizer": "none"})
+                client.collections.delete(OWN_CLASS)
+            numbers = client.collections.create_from_dict({"class": OWN_CLASS, "vectorizer": "none"})
             numbers.data.insert_many([{"n": number} for number in range(1, SEEDED + 1)])
 
+    def clean() -> None:
+        direct = {"WEAVIATE_HOST": host, "WEAVIATE_PORT": str(rest), "WEAVIATE_GRPC_PORT": str(grpc_port), **key}
+        with opened(direct, "weaviate") as database, database.commands(20) as client:
+            client.collections.delete(OWN_CLASS)
+
+    stack.callback(clean)
     return Subject(
         "weaviate",
         {"WEAVIATE_HOST": "127.0.0.1", **ports, **key},
         proxies,
         {"WEAVIATE_API_KEY": "wrong"},
-        rows=lambda n: ("query($n: Int) { Get { ContractNumber(limit: $n) { n } } }", {"n": n}),
+        rows=lambda n: (f"query($n: Int) {{ Get {{ {OWN_CLASS}(limit: $n) {{ n }} }} }}", {"n": n}),
         writes=[
-            "mutation { Get { ContractNumber { n } } }",
-            "subscription { Get { ContractNumber { n } } }",
+            "mutation { Get { Number { n } } }",
+            "subscription { Get { Number { n } } }",
             "{ __schema { types { name } } }",
-            "{ Get { ContractNumber { n } } } { Get { ContractNumber { n } } }",
-            "query A { Get { ContractNumber { n } } } mutation B { x }",
+            "{ Get { Number { n } } } { Get { Number { n } } }",
+            "query A { Get { Number { n } } } mutation B { x }",
             "fragment x on y { z } { Get { ...x } }",
-            "{ delete: Delete { ContractNumber { n } } }",
-            "{ ...x Get { ContractNumber { n } } }",
+            "{ delete: Delete { Number { n } } }",
+            "{ ...x Get { Number { n } } }",
         ],
         invalid=["{ Get { NoSuchCollection { n } } }"],
         seed=seed,
@@ -213,7 +225,7 @@ def weaviate(request: pytest.FixtureRequest, stack: ExitStack) -> Subject:
 
 
 def arangodb(request: pytest.FixtureRequest, stack: ExitStack) -> Subject:
-    real = real_environment("ARANGO_URL")
+    real = request.getfixturevalue("real_arangodb_environment")
     rows, echo, endless, sleeping = (
         "FOR n IN 1..@n RETURN { n: n }",
         "RETURN { text: @text }",

@@ -17,7 +17,6 @@ from gateway.recovery.patterns.ports import Neighbour, Point
 COLLECTION = f"GatewayErrorPattern{VERSION.title()}"
 NAMESPACE = uuid.UUID("7b0f6c1e-2d3a-5c4b-9e8f-1a2b3c4d5e6f")  # any fixed one: the same pattern has the same id everywhere
 DEFINITION = {
-    "class": COLLECTION,
     "description": "Error patterns by meaning, kept by the API gateway",
     "vectorizer": "none",
     "vectorIndexType": "flat",
@@ -27,19 +26,20 @@ DEFINITION = {
 
 
 class WeaviateIndex:
-    """Implements PatternIndex. `commands` is gateway.databases.weaviate.Weaviate.commands."""
+    """Implements PatternIndex. `commands` is gateway.databases.weaviate.Weaviate.commands; `collection` is made by `prepare`."""
 
     name = "weaviate"
 
-    def __init__(self, commands: Callable[[float | None], AbstractContextManager[Any]]) -> None:
+    def __init__(self, commands: Callable[[float | None], AbstractContextManager[Any]], collection: str = COLLECTION) -> None:
         self._commands = commands
+        self._collection = collection
         self._prepared = False
 
     def prepare(self) -> bool:
         if self._prepared:
             return False
         with self._commands(None) as client:
-            missing = not client.collections.exists(COLLECTION)
+            missing = not client.collections.exists(self._collection)
         made = missing and self._create()
         self._prepared = True
         return made
@@ -79,7 +79,7 @@ class WeaviateIndex:
         """Whatever fails, the collection may be gone: it is looked for again before the next put."""
         try:
             with self._commands(timeout_seconds) as client:
-                return question(client.collections.use(COLLECTION))
+                return question(client.collections.use(self._collection))
         except DatabaseError:
             self._prepared = False
             raise
@@ -88,11 +88,11 @@ class WeaviateIndex:
         """Whether we made it; another process may have been faster."""
         try:
             with self._commands(None) as client:
-                client.collections.create_from_dict(DEFINITION)
+                client.collections.create_from_dict({"class": self._collection, **DEFINITION})
             return True
         except StatementInvalid:
             with self._commands(None) as client:
-                if client.collections.exists(COLLECTION):
+                if client.collections.exists(self._collection):
                     return False
             raise
 

@@ -29,6 +29,7 @@ from gateway.databases.postgres_reading import read
 from gateway.databases.sql_text import Kind, Token
 from tests.conftest import execute
 from tests.doubles.arangodb import running_arangodb
+from tests.servers.real import OWN_CLASS
 from tests.servers.subjects import MAKERS, Subject
 
 
@@ -358,14 +359,14 @@ def test_the_arangodb_double_refuses_what_it_does_not_know() -> None:
 
 def test_weaviate_stores_and_finds_by_own_vectors_over_grpc(request: pytest.FixtureRequest) -> None:
     with subject_of("weaviate", request) as subject, subject.opened() as database, database.commands(10) as client:  # type: ignore[attr-defined]
-        client.collections.delete("ContractVector")
-        things = client.collections.create_from_dict({"class": "ContractVector", "vectorizer": "none"})
+        client.collections.delete(OWN_CLASS)
+        things = client.collections.create_from_dict({"class": OWN_CLASS, "vectorizer": "none"})
         for number, vector in enumerate([[1.0, 0.0], [0.7, 0.7], [0.0, 1.0]]):
             things.data.insert({"n": number}, vector=vector)
         found = things.query.near_vector([0.1, 1.0], limit=2, return_metadata=["distance"])
         assert [item.properties["n"] for item in found.objects] == [2, 1]
         assert found.objects[0].metadata.distance < found.objects[1].metadata.distance
-        client.collections.delete("ContractVector")
+        client.collections.delete(OWN_CLASS)
 
 
 def test_weaviates_grpc_failure_is_not_retried(request: pytest.FixtureRequest) -> None:
@@ -374,5 +375,5 @@ def test_weaviates_grpc_failure_is_not_retried(request: pytest.FixtureRequest) -
         subject.proxies[1].refuse()
         started = time.monotonic()
         with pytest.raises(DatabaseUnreachable, match="gRPC"), database.commands(5) as client:  # type: ignore[attr-defined]
-            client.collections.get("ContractNumber").query.fetch_objects(limit=1)
+            client.collections.get(OWN_CLASS).query.fetch_objects(limit=1)
         assert time.monotonic() - started < 2

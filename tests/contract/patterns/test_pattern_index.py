@@ -14,12 +14,12 @@ from gateway.databases.weaviate import Weaviate
 from gateway.errors import GatewayError
 from gateway.recovery.patterns.embedding import DIMENSIONS
 from gateway.recovery.patterns.index_postgres import ExactIndex, PgvectorIndex
-from gateway.recovery.patterns.index_weaviate import COLLECTION, WeaviateIndex
+from gateway.recovery.patterns.index_weaviate import WeaviateIndex
 from gateway.recovery.patterns.ports import Neighbour, PatternIndex, Point
 from tests.conftest import execute, migrate
 from tests.doubles.weaviate import API_KEY
 from tests.fakes.patterns import InMemoryIndex
-from tests.servers.real import real_environment
+from tests.servers.real import OWN_CLASS, real_environment
 
 
 def points(count: int, seed: int = 1) -> list[Point]:
@@ -49,8 +49,10 @@ def weaviate_pattern_index(request: pytest.FixtureRequest) -> Iterator[WeaviateI
         environment["WEAVIATE_API_KEY"] = API_KEY
     weaviate = Weaviate(WeaviateSettings.read(environment))
     with weaviate.commands() as client:
-        client.collections.delete(COLLECTION)
-    yield WeaviateIndex(weaviate.commands)
+        client.collections.delete(OWN_CLASS)
+    yield WeaviateIndex(weaviate.commands, OWN_CLASS)
+    with weaviate.commands() as client:
+        client.collections.delete(OWN_CLASS)
     weaviate.close()
 
 
@@ -129,7 +131,7 @@ def test_preparing_twice_is_harmless(by_meaning: PatternIndex) -> None:
 def test_weaviate_that_lost_its_collection_is_prepared_anew(weaviate_pattern_index: WeaviateIndex) -> None:
     assert weaviate_pattern_index.prepare() is True
     with weaviate_pattern_index._commands() as client:
-        client.collections.delete(COLLECTION)
+        client.collections.delete(OWN_CLASS)
     with pytest.raises(GatewayError):
         weaviate_pattern_index.put(points(2))
     assert weaviate_pattern_index.prepare() is True

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from config.databases import ArangoSettings, PostgresSettings
 from gateway.databases.arangodb import ArangoDB
 from gateway.databases.postgres import Postgres
-from gateway.topology.arangodb import ArangoGraphStore
+from gateway.topology.arangodb import GRAPH, ArangoGraphStore
 from gateway.topology.model import Edge, Graph, Node, NodeKind, NodeRef, Origin, affected_by
 from gateway.topology.ports import GraphStore
 from gateway.topology.postgres import PostgresGraphStore
@@ -49,11 +50,14 @@ def postgres_graph_store(postgres_url: str) -> Iterator[PostgresGraphStore]:
 
 
 @pytest.fixture
-def arangodb_graph_store() -> Iterator[ArangoGraphStore]:
-    with ArangoGraphDouble() as double:
-        arangodb = ArangoDB(ArangoSettings.read({"ARANGO_URL": double.url}))
+def arangodb_graph_store(real_arangodb_environment: dict[str, str] | None) -> Iterator[ArangoGraphStore]:
+    with ExitStack() as stack:
+        environment = real_arangodb_environment or {"ARANGO_URL": stack.enter_context(ArangoGraphDouble()).url}
+        arangodb = ArangoDB(ArangoSettings.read(environment))
+        stack.callback(arangodb.close)
         yield ArangoGraphStore(arangodb.commands)
-        arangodb.close()
+        with arangodb.commands() as database:
+            database.delete_graph(GRAPH, ignore_missing=True, drop_collections=True)
 
 
 @pytest.fixture(params=["memory", "postgres", "arangodb"])
