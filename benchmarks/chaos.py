@@ -19,6 +19,7 @@ from pathlib import Path
 from clickhouse_driver import Client
 
 from benchmarks.load import Caller, Request, Samples, merged, run_for, together
+from benchmarks.memory import memory
 from embedded.postgres import EmbeddedPostgres
 from embedded.processes import wait_until
 from tests.chaos.deployment import CONFIG_KEY, FLOW, Deployment, own_postgres, running_deployment
@@ -26,14 +27,18 @@ from tests.chaos.engines import NEEDS_CLICKHOUSE, as_text
 from tests.chaos.matrix import is_used
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "60"))
-HEALTH_P99_MS, RATIO, BACK_SECONDS, MEMORY_MB = 50.0, 1.2, 5.0, 90.0
+HEALTH_P99_MS, RATIO, BACK_SECONDS = 50.0, 1.2, 5.0
 RATE = 200.0
 COUNTED = "/api"
 
 
 def main(words: list[str]) -> None:
     """Run what was asked for, each over a deployment of its own."""
-    parts: Mapping[str, Callable[[Path, EmbeddedPostgres], None]] = {"hung": hung, "outage": outage, "memory": memory}
+    parts: Mapping[str, Callable[[Path, EmbeddedPostgres], None]] = {
+        "hung": hung,
+        "outage": outage,
+        "memory": lambda directory, postgres: memory(directory, postgres, SECONDS / 4),
+    }
     with tempfile.TemporaryDirectory() as directory, own_postgres(Path(directory)) as postgres:
         for name in words or parts:
             parts[name](Path(directory) / name, postgres)
@@ -141,33 +146,6 @@ def _compare(port: int, sent: Samples) -> None:
     print(f"  requests {answered}, {sent.shown}, statuses {dict(sent.statuses)}")
     print(f"  rows {count}, distinct {distinct}, complete {time.monotonic() - began:.1f} s after the load ended")
     print(f"  [rows = requests: {_verdict(arrived and count == answered)}; no duplicates: {_verdict(count == distinct)}]")
-
-
-def memory(directory: Path, postgres: EmbeddedPostgres) -> None:
-    """A worker that served every kind of request."""
-    print("\nResident memory of a web worker with only PostgreSQL and DragonflyDB")
-    with running_deployment(directory, postgres, only=("postgres", "dragonflydb"), WEB_CONCURRENCY="1") as deployment:
-        (worker,) = deployment.workers()
-        fresh = resident_mb(worker)
-        requests = _every_kind(deployment)
-        seen = run_for(SECONDS / 4, [Caller(deployment.port, requests[turn:] + requests[:turn], 25.0) for turn in range(8)])["all"]
-        used = resident_mb(worker)
-        print(f"  fresh {fresh:.1f} MB; after {len(seen.ms)} requests of {len(requests)} kinds {used:.1f} MB")
-        print(f"  [≤ {MEMORY_MB:.0f} MB: {_verdict(used <= MEMORY_MB)}]  statuses {dict(seen.statuses)}")
-
-
-def _every_kind(deployment: Deployment) -> list[Request]:
-    paths = ["/health", "/api", "/api/v1/status/databases", f"/api/v1/config/{CONFIG_KEY}", "/api/v1/services", "/api/v1/topology"]
-    paths += ["/api/v1/flows", "/api/v1/analytics/requests", "/api/v1/recoveries", "/metrics", "/nowhere"]
-    posts = {f"/api/v1/databases/{name}/query": as_text(engine.question) for name, engine in deployment.engines.items()}
-    posts[f"/api/v1/flows/{FLOW['id']}/execute"] = '{"parameters": {}}'
-    return [Request("all", "GET", path) for path in paths] + [Request("all", "POST", *post) for post in posts.items()]
-
-
-def resident_mb(pid: int) -> float:
-    """VmRSS of a process, in 10^6 bytes: proc(5)."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) * 1024 / 1e6
 
 
 def _verdict(holds: bool) -> str:
