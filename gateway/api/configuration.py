@@ -3,7 +3,8 @@
 from flask import Blueprint, Response
 from werkzeug.routing import PathConverter
 
-from gateway.api.freshness import Fresh, fresh_answer
+from gateway.api.freshness import fresh_answer
+from gateway.api.models.common import Fresh
 from gateway.api.models.configuration import ConfigShape, Layers
 from gateway.api.operations import operation
 from gateway.api.parsing import parse_query

@@ -4,7 +4,8 @@ import re
 
 from flask import Blueprint, Response
 
-from gateway.api.freshness import Fresh, fresh_answer
+from gateway.api.freshness import fresh_answer
+from gateway.api.models.common import Fresh
 from gateway.api.models.configuration import DiscoveredShape, ServiceShape, discovered
 from gateway.api.operations import operation
 from gateway.api.services import services

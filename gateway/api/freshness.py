@@ -3,24 +3,15 @@
 import hashlib
 import json
 import math
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from flask import Response, g
-from pydantic import Field
 
 from gateway.api.answers import answer, conditional
-from gateway.api.models.common import Success
+from gateway.api.models.common import Fresh
 from gateway.configuration.model import Known, Source
 
-T = TypeVar("T")
 CACHE_NAME = "api-gateway"
-
-
-class Fresh(Success[T], Generic[T]):
-    """An answer that may come from a copy."""
-
-    stale: bool = Field(description="The Configuration Service cannot be asked: this is the last known good copy")
-    age_seconds: float = Field(description="Since the Configuration Service gave it")
 
 
 def freshness_headers(known: Known[Any], fresh_seconds: float | None) -> dict[str, str]:

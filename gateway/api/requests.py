@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger("gateway.requests")
 
 UNMATCHED = "unmatched"  # the route of requests to unknown paths: one label, whatever paths are tried
+PROBES = frozenset({"/livez", "/readyz", "/health", "/metrics"})
+BAD_REQUEST = 400
 
 
 class RequestIds:
@@ -61,10 +63,6 @@ def install_request_log(app: Flask, metrics: RequestMetrics) -> None:
     def release(_: BaseException | None) -> None:
         if g.pop("counted", False):
             metrics.end()
-
-
-PROBES = frozenset({"/livez", "/readyz", "/health", "/metrics"})
-BAD_REQUEST = 400
 
 
 def route() -> str:

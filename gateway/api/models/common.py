@@ -36,6 +36,13 @@ class Success(Wire, Generic[T]):
     data: T
 
 
+class Fresh(Success[T], Generic[T]):
+    """An answer that may come from a copy."""
+
+    stale: bool = Field(description="The Configuration Service cannot be asked: this is the last known good copy")
+    age_seconds: float = Field(description="Since the Configuration Service gave it")
+
+
 class Pagination(Wire):
     """Where a page stands in its list."""
 

@@ -4,8 +4,7 @@ from typing import Literal, Self
 
 from pydantic import ConfigDict, Field
 
-from gateway.api.freshness import Fresh
-from gateway.api.models.common import JsonObject, PageQuery, Pagination, Wire
+from gateway.api.models.common import Fresh, JsonObject, PageQuery, Pagination, Wire
 from gateway.configuration.model import CopyState
 from gateway.flows.model import FlowDefinition, FlowStatus, FlowType
 from gateway.flows.validation import Validation
