@@ -75,6 +75,7 @@ SQLSTATE_RULES: tuple[tuple[str, type[DatabaseError], str], ...] = (
     ("55P03", DatabaseTimeout, "PostgreSQL did not grant a lock in time"),  # lock_not_available
     ("25006", DatabaseReadOnly, "PostgreSQL accepts reads only"),  # read_only_sql_transaction
     ("53100", DatabaseReadOnly, "PostgreSQL's disk is full"),  # disk_full
+    ("53400", StatementInvalid, "The statement needs more temporary space than PostgreSQL allows"),  # temp_file_limit
     ("53", DatabaseUnreachable, "PostgreSQL is out of resources"),  # insufficient resources
     ("57", DatabaseUnreachable, "PostgreSQL is shutting down or starting"),  # operator intervention
     ("08", DatabaseUnreachable, "PostgreSQL cannot be reached"),  # connection exception

@@ -83,6 +83,7 @@ class _Advice:
         yield from self._references()
         yield from self._isolated_nodes()
         yield from self._parameter_advice()
+        yield from self._dependency_advice()
         yield from self._schedules()
         if self._flow.status == FlowStatus.DEPRECATED:
             yield FieldError("/status", "is deprecated: the flow runs, but should be replaced")
@@ -148,6 +149,18 @@ class _Advice:
                 yield FieldError(pointer_to("parameters", index), f"{parameter.name!r} is read by no expression")
             for detail in default_problems(parameter):
                 yield FieldError(pointer_to("parameters", index, "default"), detail)
+
+    def _dependency_advice(self) -> Iterator[FieldError]:
+        """What the registry refuses, leaves out or never reads. Whether the others are registered, only the registry knows."""
+        seen: set[str] = set()
+        for index, dependency in enumerate(self._flow.dependencies):
+            if dependency.flow_id == self._flow.id:
+                yield FieldError(pointer_to("dependencies", index, "flowId"), "is this flow itself: the registry refuses that")
+            if dependency.flow_id in seen:
+                yield FieldError(pointer_to("dependencies", index, "flowId"), f"names {dependency.flow_id!r} again: the first counts")
+            if (dependency.type == "conditional") != (dependency.condition is not None):
+                yield FieldError(pointer_to("dependencies", index), "needs type conditional and a condition, both or neither")
+            seen.add(dependency.flow_id)
 
     def _schedules(self) -> Iterator[FieldError]:
         if self._flow.schedule is not None and (problem := cron_problem(self._flow.schedule)):

@@ -55,6 +55,22 @@ def test_an_edge_may_read_its_source() -> None:
     assert len(look_at(edges=[edge("a", "b", "nodes.b.output == 'b'")]).warnings) == 1
 
 
+def test_dependencies_that_contradict_themselves_are_warnings() -> None:
+    conditions = {"condition": "ready"}
+    given = [("fine", "conditional", conditions), ("fine", "parallel", {}), ("bare", "conditional", {}), ("kept", "parallel", conditions)]
+    given.append((look_at().flow.id, "parallel", {}))
+    seen = look_at(dependencies=[{"flowId": name, "type": kind, **more} for name, kind, more in given])
+    assert seen.is_valid
+    warned = {issue.pointer: issue.detail.split()[0] for issue in seen.warnings}
+    assert warned == {
+        "/dependencies/1/flowId": "names",
+        "/dependencies/2": "needs",
+        "/dependencies/3": "needs",
+        "/dependencies/4/flowId": "is",
+    }
+    assert [bool(each["issues"]) for each in seen.details()["dependenciesValidation"]] == [False, True, True, True, True]
+
+
 def test_parts_are_told_apart() -> None:
     seen = look_at(
         nodes=[node("a"), node("b"), node("alone")],
