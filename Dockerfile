@@ -16,7 +16,7 @@ COPY tasks tasks
 COPY configservice configservice
 COPY migrations migrations
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
-# Compiled here once: the user below may not write, and a process that compiles at its start stays larger for it.
+# Compiled here once: the user below may not write, so every process would compile it again at its start.
 RUN python -m compileall -q .
 USER gateway
 EXPOSE 3001 8012
