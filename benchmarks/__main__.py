@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = ("patterns", "cache", "breakers", "chaos", "broker", "failing")
+NAMES = ("patterns", "cache", "breakers", "chaos", "broker", "restarts", "probes", "failing")
 
 
 def main(wanted: list[str]) -> int:

@@ -7,7 +7,6 @@ A gateway as gunicorn runs it (two workers), a Celery worker and beat, with a re
 flow. The same before, while the broker is dead, and after its return. BROKER_SECONDS is the length of the outage (120).
 """
 
-import json
 import os
 import sys
 import tempfile
@@ -15,26 +14,23 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks.load import Caller, Request, Samples, merged, run_for, together
-from benchmarks.promises import Promises, promises_in, rows_of, waiting
+from benchmarks.load import Samples, merged, run_for, together
+from benchmarks.mixed import DOWN, Rates, callers, furnish, promises_of
+from benchmarks.promises import Promises, waiting
 from embedded.processes import wait_until
 from embedded.redis import EmbeddedRedis
-from gateway.recovery.ledger.service import LEARN_SECONDS
-from tests.chaos.deployment import CONFIG_KEY, FLOW, Deployment, own_postgres, running_deployment
-from tests.chaos.engines import Engine, as_text
+from tests.chaos.deployment import Deployment, own_postgres, running_deployment
 from tests.fakes.celery_process import celery_beat, celery_worker
 
 SECONDS = float(os.environ.get("BROKER_SECONDS", "120"))
-BEFORE_SECONDS, AFTER_SECONDS, SETTLE_SECONDS = min(60.0, SECONDS), min(30.0, SECONDS), 180.0
+BEFORE_SECONDS, AFTER_SECONDS, SETTLE_SECONDS = min(60.0, SECONDS), min(30.0, SECONDS), 300.0
 ADDED_P99_MS = 50.0
-READERS, READS, EXECUTIONS, FAULTS = 10, 186.0, 10.0, 4.0  # callers; requests a second
-HEAL = {**FLOW, "id": "chaos-heal", "name": "Heal", "tags": ["recovery:DATABASE_CONNECTION_ERROR"]}
-DOWN = ("clickhouse", "weaviate", "arangodb", "redis")
+RATES = Rates(reads=186.0, executions=10.0, faults=4.0)
 
 
 def main() -> None:
     """Everything up, then the three times."""
-    print(f"\nBroker killed for {SECONDS:.0f} s under {READS + EXECUTIONS + FAULTS:.0f} requests a second")
+    print(f"\nBroker killed for {SECONDS:.0f} s under {RATES.total:.0f} requests a second")
     with tempfile.TemporaryDirectory() as name, own_postgres(Path(name)) as postgres:
         directory, broker = Path(name), EmbeddedRedis(Path(name) / "broker")
         broker.start()
@@ -53,28 +49,9 @@ def main() -> None:
             broker.remove()
 
 
-def furnish(deployment: Deployment) -> None:
-    """The recovery flow, known to every process; then its databases go down."""
-    answer = deployment.ask("POST", "/api/v1/flows", json.dumps({key: value for key, value in HEAL.items() if key != "status"}))
-    if answer.status != 201:
-        raise AssertionError(f"the recovery flow was refused: {answer.raw}")
-    url = deployment.environment["DATABASE_URL"]
-    if not wait_until(lambda: bool(rows_of(url, "SELECT flow_id FROM recovery_flows")), timeout_seconds=60):
-        raise AssertionError("the recovery flow was not learned")
-    time.sleep(2 * LEARN_SECONDS)  # until every process has read it
-    for engine in failing(deployment):
-        for proxy in engine.proxies:
-            proxy.refuse()
-
-
-def failing(deployment: Deployment) -> list[Engine]:
-    """The databases that are down all the time."""
-    return [engine for name, engine in deployment.engines.items() if name in DOWN]
-
-
 def measure(deployment: Deployment, broker: EmbeddedRedis) -> None:
     """Before, during, after; then wait for what was promised."""
-    run_for(min(5.0, SECONDS), callers(deployment))  # what is loaded at first use is loaded by now
+    run_for(min(5.0, SECONDS), callers(deployment, RATES))  # what is loaded at first use is loaded by now
     before = phase(deployment, BEFORE_SECONDS, lambda: None)
     during = phase(deployment, SECONDS, broker.kill)
     url = deployment.environment["DATABASE_URL"]
@@ -87,7 +64,7 @@ def measure(deployment: Deployment, broker: EmbeddedRedis) -> None:
 
 def phase(deployment: Deployment, seconds: float, act: Callable[[], object]) -> Mapping[str, Samples]:
     """Callers for so long after `act`, which happens under their load."""
-    sending = callers(deployment)
+    sending = callers(deployment, RATES)
     for caller in sending:
         caller.start()
     time.sleep(0.5)
@@ -97,27 +74,6 @@ def phase(deployment: Deployment, seconds: float, act: Callable[[], object]) -> 
     for caller in sending:
         caller.finish()
     return merged(sending)
-
-
-def callers(deployment: Deployment) -> list[Caller]:
-    """The same load in each phase."""
-    paths = (f"/api/v1/config/{CONFIG_KEY}", f"/api/v1/flows/{FLOW['id']}", "/api/v1/status/databases", "/api")
-    reads = [Request("reads", "GET", path) for path in paths]
-    execute = Request("executions", "POST", f"/api/v1/flows/{FLOW['id']}/execute", '{"parameters": {}}', keep=True)
-    faults = [
-        Request("faults", "POST", f"/api/v1/databases/{engine.name}/query", as_text(engine.question), keep=True)
-        for engine in failing(deployment)
-    ]
-    return [
-        *(Caller(deployment.port, reads[turn % 4 :] + reads[: turn % 4], READS / READERS) for turn in range(READERS)),
-        *(Caller(deployment.port, [execute], EXECUTIONS / 2) for _ in range(2)),
-        Caller(deployment.port, faults, FAULTS),
-    ]
-
-
-def promises_of(*phases: Mapping[str, Samples]) -> Promises:
-    """What these phases' answers promised."""
-    return promises_in(body for samples in phases for each in samples.values() for body in each.kept)
 
 
 def _return(broker: EmbeddedRedis, url: str, promised: Promises, back: float) -> None:
