@@ -1,9 +1,12 @@
 """How one environment variable is declared, read and documented."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from config.secrets import SUFFIX, FileSecret
 
 
 class SettingsError(Exception):
@@ -24,11 +27,25 @@ class Group(BaseModel):
         """
         present = {name: value.strip() for name, value in environment.items() if value.strip()}
         try:
-            return cls.model_validate(present)
+            return cls.model_validate({**cls._from_files(present), **present})
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             name = next((part for part in first["loc"] if isinstance(part, str)), cls.__name__)
             raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from error
+
+    @classmethod
+    def _from_files(cls, present: Mapping[str, str]) -> dict[str, FileSecret]:
+        """The plain secrets of this group that `<NAME>_FILE` names a file of."""
+        secrets = [field.validation_alias for field in cls.model_fields.values() if field.annotation == SecretStr | None]
+        names = [name for alias in secrets if isinstance(alias, AliasChoices) for name in alias.choices if isinstance(name, str)]
+        return {name: _file_secret(name, present[name + SUFFIX]) for name in names if name + SUFFIX in present}
+
+
+def _file_secret(name: str, path: str) -> FileSecret:
+    try:
+        return FileSecret(Path(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{name}{SUFFIX}: the file cannot be read ({type(error).__name__})") from error
 
 
 def variable(*names: str, meaning: str, unit: str = "", default: Any = None, **constraints: Any) -> Any:

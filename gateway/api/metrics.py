@@ -67,3 +67,9 @@ def _snapshots() -> Iterable[Metric]:
         ("target",),
         [((target,), balance) for target, balance in services().recovery.budgets().items()],
     )
+    yield gauges(
+        "gateway_immediate_recoveries",
+        "How often an action was taken within a call, in the process that answers this scrape",
+        ("action",),
+        [((action.value,), float(count)) for action, count in services().recovery.taken().items()],
+    )

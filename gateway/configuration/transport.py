@@ -116,7 +116,7 @@ class Transport:
         """One attempt past the breaker, which is told of it. Copies stand in at no cost: one that fails spares all others the try."""
         breaker, started, outcome = self._recovery.breakers.of(CONFIGURATION_SERVICE), self._clock.monotonic(), Outcome.SUCCESS
         try:
-            return attempt(timeout_seconds)
+            return self._recovery.once(CONFIGURATION_SERVICE, attempt, timeout_seconds=timeout_seconds)
         except GatewayError as error:
             outcome = judge_of(CONFIGURATION_SERVICE).of_error(error, self._clock.monotonic() - started)
             raise

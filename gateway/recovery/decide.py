@@ -31,8 +31,9 @@ class Situation:
         remaining_seconds: until the request's deadline.
         breaker: state of the target's breaker; `breaker_seconds` until it lets a probe through.
         budget: the target's retry budget affords one more.
-        fallback, stale, other_instance, credentials: a fallback, a last-known-good copy, another healthy instance,
-            or fresh credentials are at hand. Each is offered once: pass False when it was tried.
+        fallback, stale, other_instance: a fallback, a last-known-good copy, or another healthy instance is at hand.
+            Each is offered once: pass False when it was tried.
+        credentials: the target refused the gateway's own, and fresh ones may be at hand. Offered once.
         deferrable: a worker may take over (there is something to recover and the outbox or the spool takes it).
         recovery_flow: the registry has a flow for this fault.
         learned: the action that healed faults of this pattern best, when there is enough evidence for one; it goes before the type's own.
@@ -83,9 +84,12 @@ def retry_after_ms(fault: Fault, situation: Situation = AT_THE_END) -> int | Non
 def _immediate(fault: Fault, situation: Situation, policy: RecoveryPolicy) -> Decision | None:
     if situation.answer_begun:
         return None
+    if situation.credentials and fault.target and (again := _at_once(Action.REAUTHENTICATE, "credentials_may_be_old", policy)):
+        return again
     if fault.type is FaultType.AUTHENTICATION:
-        return _at_once(Action.REAUTHENTICATE, "credentials_may_be_old", policy) if situation.credentials and fault.target else None
-    if fault.type in (FaultType.SERVICE_DISCOVERY, FaultType.UPSTREAM) and situation.other_instance and situation.repeatable:
+        return None
+    elsewhere = situation.other_instance and situation.repeatable and fault.retryable  # else every instance would answer the same
+    if fault.type in (FaultType.SERVICE_DISCOVERY, FaultType.UPSTREAM) and elsewhere:
         return _at_once(Action.REDISCOVER_SERVICE, "another_instance_is_there", policy) or _retry(fault, situation, policy)
     return _retry(fault, situation, policy) or _stand_in(fault, situation, policy)
 

@@ -1,9 +1,12 @@
 """How the databases room reaches the breakers: around each call of the house, around callers' reads, and by the poller's looks.
 
 A call that waited in vain makes the poller look at once, and a look that gets no answer either gives the database up: it is known to hang
-as soon as one ping's time after the first caller's, however seldom the poller looks and however few calls there are.
+as soon as one ping's time after the first caller's, however seldom the poller looks and however few calls there are. Meanwhile a few calls
+at a time may wait for it, not all threads of the process (what resilience4j calls a bulkhead): the others have other work.
 """
 
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,10 +16,11 @@ from gateway.databases.model import DatabaseName, ResultSet
 from gateway.databases.observing import Look, timed_out
 from gateway.recovery.immediate import ImmediateRecovery
 from gateway.recovery.registry import Breakers
-from gateway.recovery.targets import DATABASE, ENDED_BY_SERVER, TELLING_SECONDS, judge_of
+from gateway.recovery.targets import DATABASE, ENDED_BY_SERVER, TELLING_SECONDS, judge_of, refuse
 
+FEW = 2  # calls of a process that wait for a doubted database; those that began before the doubt count
 DOUBT_SECONDS = 5.0  # where no poller looks, who waited in vain is remembered for so long
-
+LOOK_SECONDS = 1.0  # until the poller has made up its mind, about: what the others are told to wait
 
 Doubts = Callable[[str], bool]
 
@@ -42,10 +46,12 @@ class DatabaseGuards:
         self._clock = clock
         self._looked_bad: set[str] = set()
         self._silent_until: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._waiting: Counter[str] = Counter()
 
     @contextmanager
     def around(self, name: DatabaseName, stopwatch: Callable[[], float] | None = None) -> Iterator[None]:
-        """A `gateway.databases.guarding.Guard`. Raises DatabaseBreakerOpen on entering."""
+        """A `gateway.databases.guarding.Guard`. Raises DatabaseBreakerOpen on entering: it is open, or too many wait already."""
         with self._noticing(name), self._breakers.of(f"{DATABASE}{name}").guard(stopwatch=stopwatch):
             yield
 
@@ -87,7 +93,11 @@ class DatabaseGuards:
 
     @contextmanager
     def _noticing(self, name: DatabaseName) -> Iterator[None]:
-        """Notice a call that the database left without an answer."""
+        """Let the call through if not too many wait already, and notice one that the database leaves without an answer."""
+        with self._lock:
+            if self._waiting[name] >= FEW and self.doubts(name):
+                raise refuse(f"{DATABASE}{name}", LOOK_SECONDS)
+            self._waiting[name] += 1
         began = self._clock.monotonic()
         try:
             yield
@@ -97,3 +107,6 @@ class DatabaseGuards:
                 self._silent_until[name] = now + DOUBT_SECONDS
                 self.look_soon(name)
             raise
+        finally:
+            with self._lock:
+                self._waiting[name] -= 1

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from config.secrets import FileSecret
 from config.settings import Settings
 from gateway.caching.service import Cache, build_cache
 from gateway.clock import Clock
@@ -12,13 +13,14 @@ from gateway.outbox.celery import CelerySender
 from gateway.outbox.health import WorkerHealth
 from gateway.outbox.relay import Relay
 from gateway.outbox.service import Outbox
+from gateway.recovery.credentials import Credentials, renewing, renewing_looks
 from gateway.recovery.dragonfly import DragonflyBreakerStore
 from gateway.recovery.guards import DatabaseGuards
 from gateway.recovery.immediate import ImmediateRecovery
 from gateway.recovery.policy import policy_allowing
 from gateway.recovery.registry import Breakers
 from gateway.recovery.sharing import BreakerSharing
-from gateway.recovery.targets import CONFIGURATION_SERVICE
+from gateway.recovery.targets import CONFIGURATION_SERVICE, DATABASE
 
 OUTBOUND_CONNECTIONS = 16  # per called host and process: as many threads as a process may have at work
 
@@ -50,10 +52,11 @@ def build_calls(settings: Settings, clock: Clock) -> Calls:
     """Every configured database and the Configuration Service have their breaker from the start."""
     breakers = Breakers(clock)
     guards = DatabaseGuards(breakers, clock)
-    databases = Databases(settings, guards.around)
+    credentials = Credentials(secrets_by_target(settings), lambda target: _close(databases, target))
+    databases = Databases(settings, renewing(guards.around, credentials))
     for target in (*(f"database:{database.name}" for database in databases.configured), CONFIGURATION_SERVICE):
         breakers.of(target)
-    poller = Poller(databases, settings.poller, clock, guards.state, guards.saw)
+    poller = Poller(databases, settings.poller, clock, guards.state, renewing_looks(guards.saw, credentials))
     guards.look_soon = poller.look_soon
     store = databases.dragonflydb
     return Calls(
@@ -61,11 +64,31 @@ def build_calls(settings: Settings, clock: Clock) -> Calls:
         guards=guards,
         breakers=breakers,
         breaker_sharing=BreakerSharing(breakers, DragonflyBreakerStore(store.unguarded_commands), clock) if store.configured else None,
-        recovery=ImmediateRecovery(breakers, clock, policy=policy_allowing(settings.recovery.actions)),
+        recovery=ImmediateRecovery(breakers, clock, credentials=credentials, policy=policy_allowing(settings.recovery.actions)),
         poller=poller,
         http=HttpClient(OUTBOUND_CONNECTIONS, clock),
         cache=build_cache(settings, clock),
     )
+
+
+def secrets_by_target(settings: Settings) -> dict[str, list[FileSecret]]:
+    """The credentials that stand in files, by whom they are for."""
+    secrets = {
+        "database:postgres": [settings.postgres.password],
+        "database:dragonflydb": [settings.dragonfly.password],
+        "database:redis": [settings.redis.password],
+        "database:clickhouse": [settings.clickhouse.password],
+        "database:weaviate": [settings.weaviate.api_key],
+        "database:arangodb": [settings.arango.password],
+        CONFIGURATION_SERVICE: [settings.configuration.token, settings.configuration.api_key],
+    }
+    return {target: [secret for secret in each if isinstance(secret, FileSecret)] for target, each in secrets.items()}
+
+
+def _close(databases: Databases, target: str) -> None:
+    """The next use opens connections with the credentials of then. Those of the Configuration Service go with each request."""
+    if target.startswith(DATABASE):
+        databases.get(target.removeprefix(DATABASE)).close()
 
 
 def build_messages(settings: Settings, clock: Clock, calls: Calls) -> Messages:

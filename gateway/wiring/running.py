@@ -9,7 +9,7 @@ from gateway.executions.service import Executions, worker_name
 from gateway.recovery.classify import classify
 from gateway.recovery.ledger.flows import RunFlow
 from gateway.recovery.ledger.service import Recoveries, recovery_event
-from gateway.recovery.ledger.strategies import strategies
+from gateway.recovery.ledger.strategies import Instances, strategies
 from gateway.recovery.model import RECOVERY, Fault
 from gateway.spool import FileSpool
 from gateway.wiring.calls import Calls, Messages
@@ -79,7 +79,7 @@ def _build_recoveries(
         outbox=messages.outbox,
         spool=FileSpool(spool_directory(settings), "recoveries", RECOVERY_SPOOL_BYTES),
         flows=room.flows,
-        strategies=strategies(calls.databases, room.services, calls.http, clock, run_flow),
+        strategies=strategies(calls.databases, room.services, Instances(calls.http, clock), run_flow, calls.recovery.credentials),
         snapshot=calls.poller.snapshot,
         on_avoid=room.avoided.replace,
         on_ended=[lambda ended: analytics.record_recovery(recovery_event(ended)), patterns.recovery_ended],

@@ -22,7 +22,7 @@ from gateway.recovery.breaker_model import BreakerChange, BreakerState, Cause
 from gateway.recovery.ledger.flows import RunFlow
 from gateway.recovery.ledger.model import Ended
 from gateway.recovery.ledger.service import Recoveries
-from gateway.recovery.ledger.strategies import strategies
+from gateway.recovery.ledger.strategies import Instances, strategies
 from gateway.recovery.model import Action, Decision, Fault, FaultType, FlowOrigin, Strategy
 from gateway.recovery.policy import RecoveryPolicy
 from gateway.spool import FileSpool
@@ -197,7 +197,9 @@ class RecoveryWorld:
             outbox=self.outbox,
             spool=FileSpool(self.directory, "recoveries", 1_000_000),
             flows=self.registry,
-            strategies=strategies(self.databases, self.discovery, self.http, self.clock, RunFlow(self.registry, self.runs, self.clock)),
+            strategies=strategies(
+                self.databases, self.discovery, Instances(self.http, self.clock), RunFlow(self.registry, self.runs, self.clock)
+            ),
             snapshot=self.snapshot,
             on_avoid=self._avoid,
             on_ended=[self.ended.append],

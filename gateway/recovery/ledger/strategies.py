@@ -8,6 +8,7 @@ import structlog
 from gateway.clock import Clock
 from gateway.configuration.model import Instance, Service
 from gateway.errors import GatewayError
+from gateway.recovery.credentials import Credentials
 from gateway.recovery.ledger.model import Claim, Tried
 from gateway.recovery.ledger.ports import DatabaseSource, Discovery, Http, Strategy
 from gateway.recovery.model import Action, FaultType
@@ -44,11 +45,12 @@ class Look:
 class Reconnect:
     """Close this process's connections to a database, open new ones and ask it: the target is back, or it is not.
 
-    One that answers before anything was tried is left alone: it is well by itself.
+    One that answers before anything was tried is left alone: it is well by itself. New connections are opened with the credentials of now.
     """
 
-    def __init__(self, databases: DatabaseSource) -> None:
+    def __init__(self, databases: DatabaseSource, credentials: Credentials) -> None:
         self._databases = databases
+        self._credentials = credentials
         self._look = Look(databases)
 
     def __call__(self, claim: Claim) -> Tried:
@@ -57,6 +59,7 @@ class Reconnect:
             return replace(first, already=first.healthy)
         try:
             database = self._databases.get(name_of(claim.intent.target))
+            self._credentials.renew(claim.intent.target, self._credentials.version(claim.intent.target))
             database.close()
             database.connect()
         except GatewayError as error:
@@ -166,13 +169,14 @@ class Probe:
         return strategy(claim)
 
 
-def strategies(databases: DatabaseSource, services: Discovery, http: Http, clock: Clock, run_flow: Strategy) -> Mapping[Action, Strategy]:
+def strategies(
+    databases: DatabaseSource, services: Discovery, instances: Instances, run_flow: Strategy, credentials: Credentials | None = None
+) -> Mapping[Action, Strategy]:
     """What is done, by action. An action that is not here is nothing a worker can do."""
-    instances = Instances(http, clock)
     failover = AskRegistry(services, Failover(services, instances))
     probe = Probe({"database": Look(databases), "service": failover})
     return {
-        Action.RECONNECT_DATABASE: Reconnect(databases),
+        Action.RECONNECT_DATABASE: Reconnect(databases, credentials or Credentials()),
         Action.REFRESH_DISCOVERY: AskRegistry(services, Rediscover(services, instances)),
         Action.FAILOVER_INSTANCE: failover,
         Action.RUN_RECOVERY_FLOW: run_flow,

@@ -3,11 +3,14 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.databases import PostgresSettings
+from config.secrets import FileSecret
 from config.settings import Settings, SettingsError, groups
 from gateway.recovery.model import Action
 
@@ -144,3 +147,25 @@ def test_the_allow_list_names_actions_that_the_gateway_knows() -> None:
     assert Settings.from_environment({"RECOVERY_ACTIONS": "retry, fallback"}).recovery.actions == ("retry", "fallback")
     with pytest.raises(SettingsError, match="RECOVERY_ACTIONS: reboot is none of"):
         Settings.from_environment({"RECOVERY_ACTIONS": "retry,reboot"})
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "password"
+    path.write_text("s3cret\n")
+    settings = PostgresSettings.read({"POSTGRES_HOST": "db", "POSTGRES_PASSWORD_FILE": str(path)})
+    assert settings.sqlalchemy_url == "postgresql+psycopg2://gateway:s3cret@db:5432/gateway"
+    path.write_text("n3wer\n")
+    assert isinstance(settings.password, FileSecret)
+    assert settings.password.renew()
+    assert "n3wer" in str(settings.sqlalchemy_url)
+    assert "n3wer" not in repr(settings)
+
+
+def test_a_variable_goes_before_its_file_and_a_file_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
+    missing = {"POSTGRES_PASSWORD_FILE": str(tmp_path / "missing")}
+    with pytest.raises(SettingsError, match="POSTGRES_PASSWORD_FILE: the file cannot be read"):
+        PostgresSettings.read(missing)
+    (tmp_path / "missing").write_text("from the file")
+    password = PostgresSettings.read({**missing, "POSTGRES_PASSWORD": "direct"}).password
+    assert password
+    assert password.get_secret_value() == "direct"

@@ -89,6 +89,10 @@ def test_our_credentials_at_a_service_are_renewed_once() -> None:
     fault = classify(Unauthenticated("x"), target="service:prices")
     assert decide(fault, replace(HOPEFUL, credentials=True)).action is Action.REAUTHENTICATE
     assert decide(fault, HOPEFUL).action is Action.NONE
+    refused = classify(DatabaseAuthenticationFailed("redis", "x"))
+    assert decide(refused, replace(HOPEFUL, credentials=True)).action is Action.REAUTHENTICATE
+    strict = RecoveryPolicy(allowed=frozenset({Action.FALLBACK}))
+    assert decide(refused, replace(HOPEFUL, credentials=True, fallback=True), strict).action is Action.FALLBACK
 
 
 def test_only_what_is_allowed_is_done() -> None:

@@ -1,12 +1,14 @@
 """How databases reach their breakers: by the house's calls, by callers' reads, and by the poller's looks."""
 
+from contextlib import ExitStack
+
 import pytest
 
 from gateway.databases.errors import DatabasePoolExhausted, DatabaseTimeout, DatabaseUnreachable
 from gateway.databases.model import DatabaseName, ResultSet, StatusError
 from gateway.databases.observing import Look
 from gateway.recovery.breaker import BreakerState
-from gateway.recovery.guards import DOUBT_SECONDS, DatabaseGuards
+from gateway.recovery.guards import DOUBT_SECONDS, FEW, DatabaseGuards
 from gateway.recovery.immediate import ImmediateRecovery
 from gateway.recovery.registry import Breakers
 from gateway.recovery.targets import DatabaseBreakerOpen
@@ -78,6 +80,24 @@ def test_a_call_that_waited_in_vain_asks_for_a_look_and_that_one_decides() -> No
     assert (bench.asked_to_look, bench.guards.doubts(NAME), bench.state) == ([NAME], True, "closed")
     bench.look("DATABASE_TIMEOUT")
     assert bench.state == "open"
+
+
+def test_while_it_is_doubted_a_few_may_wait_and_the_others_are_refused() -> None:
+    bench = Bench()
+    with ExitStack() as stack:
+        for _ in range(FEW):
+            stack.enter_context(bench.guards.around(NAME))
+        bench.wait_in_vain(2.0)  # not doubted when it began
+        with pytest.raises(DatabaseBreakerOpen), bench.guards.around(NAME):
+            pytest.fail("was called")
+        with bench.guards.around(DatabaseName.WEAVIATE):
+            pass  # another one's users do not notice
+        bench.look()
+        with bench.guards.around(NAME):
+            pass
+    bench.wait_in_vain(2.0)
+    with bench.guards.around(NAME):
+        pass  # one may try although it is doubted
 
 
 def test_a_blip_opens_nothing() -> None:
