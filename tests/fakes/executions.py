@@ -83,7 +83,7 @@ class FakeRegistryReports:
     def report_status(self, registry_execution_id: str, report: StatusReport) -> None:
         if self.error:
             raise self.error
-        assert registry_execution_id == f"registry-{self.keys[-1]}"
+        assert registry_execution_id == f"registry-{[key for key in self.keys if key.startswith(report.execution_id)][-1]}"
         self.told.append((report.status, report.execution_id))
         self.changes.append(report)
 
