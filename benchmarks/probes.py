@@ -4,7 +4,7 @@
 
 service: an upstream that answers 503 to everything, called by eight children of a Celery worker; two gateway processes start the flows.
 database: a hung ClickHouse, asked by clients through two gateway processes of eight threads, and by what every process, the worker's
-    children among them, writes down for analytics. The pollers look once and then no more: a look is no probe, and while they look no
+    children among them, writes down for analytics. Looks are no probes, so pollers and recoveries rest meanwhile; at their usual pace no
     client's call is spent on probing at all.
 A breaker is open for 0.7 s at least, so calls that come closer together than `GAP_SECONDS` are of one half-open time. PROBE_SECONDS is the
 time under load (60).
@@ -32,7 +32,8 @@ SECONDS = float(os.environ.get("PROBE_SECONDS", "60"))
 GAP_SECONDS, MOST = 0.6, 3
 BASIC = ("postgres", "dragonflydb")
 SIZE = {"WEB_CONCURRENCY": "2", "WEB_THREADS": "8", "WORKER_CONCURRENCY": "8"}
-UNWATCHED = {"POLL_INTERVAL_SECONDS": "60", "POLL_DOWN_INTERVAL_SECONDS": "60"}
+# Looks are no probes: pollers look once and then rest, and no recovery connects.
+UNWATCHED = {"POLL_INTERVAL_SECONDS": "60", "POLL_DOWN_INTERVAL_SECONDS": "60", "RECOVERY_ACTIONS": "retry"}
 WATCHED_SECONDS = 12.0  # so long after a look of the poller no call is spent on probing
 UPSTREAM, WORK = "flaky", "/work"
 CALL = {
