@@ -2,8 +2,8 @@
 
     python -m benchmarks.breakers [hung] [budget] [guard]      (all three without a word)
 
-hung: PostgreSQL, a Redis-protocol server and a hung ClickHouse; two gateway processes of eight threads. How soon every process gives the
-    hung one up, and what its users and those of PostgreSQL wait then.
+hung: PostgreSQL, a Redis-protocol server and ClickHouse behind proxies; two gateway processes of eight threads. ClickHouse hangs, then
+    PostgreSQL: how soon every process gives it up, and what its users and those of another database wait then, by the same load as before.
 budget: attempts per request while a target always fails, and successes while one call in a hundred fails. No server, seeded.
 guard: what a guarded call costs.
 BREAKER_SECONDS is the length of each phase under load (10).
@@ -12,7 +12,6 @@ BREAKER_SECONDS is the length of each phase under load (10).
 import contextlib
 import os
 import random
-import socket
 import sys
 import tempfile
 import threading
@@ -21,7 +20,8 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from benchmarks.load import Caller, Request, run_for
+from benchmarks.load import Request
+from benchmarks.paced import Stream, paced, ratio_of_p99
 from embedded.postgres import EmbeddedPostgres
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError
@@ -34,8 +34,7 @@ from tests.fakes.clock import FakeClock
 SECONDS = float(os.environ.get("BREAKER_SECONDS", "10"))
 PROCESSES, THREADS = 2, 8
 QUERY = '{"statement": "SELECT 1", "timeoutMs": 2000}'
-CLICKHOUSE = Request("clickhouse", "POST", "/api/v1/databases/clickhouse/query", QUERY)
-POSTGRES = Request("postgres", "POST", "/api/v1/databases/postgres/query", QUERY)
+ECHO = '{"statement": "ECHO one", "timeoutMs": 2000}'
 
 
 def main(words: list[str]) -> None:
@@ -46,53 +45,80 @@ def main(words: list[str]) -> None:
 
 
 def hung() -> None:
-    """A database that accepts and never answers: first given up by traffic alone, then with pollers as they are by default."""
-    with (
-        tempfile.TemporaryDirectory() as directory,
-        own_postgres(Path(directory)) as server,
-        socket.create_server(("127.0.0.1", 0), backlog=1024) as listener,
-    ):
-        port = listener.getsockname()[1]
-        with gateway(Path(directory) / "slow", server, port, POLL_INTERVAL_SECONDS="60", POLL_DOWN_INTERVAL_SECONDS="60") as deployment:
-            give_up(deployment)
-        with gateway(Path(directory) / "usual", server, port) as deployment:
-            serve(deployment)
+    """One that accepts and never answers: first given up by traffic alone, then with pollers as they are by default."""
+    with tempfile.TemporaryDirectory() as directory, own_postgres(Path(directory)) as server:
+        with gateway(Path(directory) / "slow", server, POLL_INTERVAL_SECONDS="60", POLL_DOWN_INTERVAL_SECONDS="60") as deployment:
+            print("hung, nobody polls:")
+            for name in _hangable(deployment):
+                _hang(deployment, name)
+                give_up(deployment, name)
+        with gateway(Path(directory) / "usual", server) as deployment:
+            print("hung:")
+            for name in _hangable(deployment):
+                serve(deployment, name)
 
 
-def gateway(directory: Path, server: EmbeddedPostgres, port: int, **variables: str) -> AbstractContextManager[Deployment]:
-    """Two processes of eight threads; ClickHouse is said to be at `port`."""
-    clickhouse = {"CLICKHOUSE_HOST": "127.0.0.1", "CLICKHOUSE_NATIVE_PORT": str(port), "CLICKHOUSE_TIMEOUT_SECONDS": "2"}
+def gateway(directory: Path, server: EmbeddedPostgres, **variables: str) -> AbstractContextManager[Deployment]:
+    """Two processes of eight threads."""
     size = {"WEB_CONCURRENCY": str(PROCESSES), "WEB_THREADS": str(THREADS)}
-    return running_deployment(directory, server, only={"postgres", "dragonflydb"}, **clickhouse, **size, **variables)
+    return running_deployment(directory, server, only={"postgres", "dragonflydb", "clickhouse"}, **size, **variables)
 
 
-def give_up(deployment: Deployment) -> None:
+def give_up(deployment: Deployment, name: str) -> None:
     """All threads of all processes at once."""
+    given_up = opened(deployment.log(), name)
     began, answers = time.monotonic(), [threading.Event() for _ in range(PROCESSES * THREADS)]
 
     def ask(answered: threading.Event) -> None:
-        deployment.ask("POST", CLICKHOUSE.path, QUERY)
+        deployment.ask("POST", query(name).path, QUERY)
         answered.set()
 
     for answered in answers:
         threading.Thread(target=ask, args=(answered,), daemon=True).start()
     first = _seconds_until(lambda: any(answered.is_set() for answered in answers), began)
-    everywhere = _seconds_until(lambda: opened(deployment.log()) >= PROCESSES, began)
-    print(f"hung: first answer after {first:.1f} s, given up by every process after {everywhere:.1f} s (limit: 3 s after the first)")
+    everywhere = _seconds_until(lambda: opened(deployment.log(), name) >= given_up + PROCESSES, began)
+    last = _seconds_until(lambda: all(answered.is_set() for answered in answers), began)
+    print(
+        f"  {name}: first answer after {first:.1f} s, given up by every process after {everywhere:.1f} s (limit: 3 s after the first), "
+        f"last of {len(answers)} callers answered after {last:.1f} s"
+    )
 
 
-def serve(deployment: Deployment) -> None:
-    """Its own users' waiting time, and that of PostgreSQL's users, under load."""
-    before = run_for(SECONDS, [Caller(deployment.port, [POSTGRES], 40)])["postgres"]
-    _seconds_until(lambda: opened(deployment.log()) >= PROCESSES, time.monotonic())
-    during = run_for(SECONDS, [Caller(deployment.port, [POSTGRES], 40), Caller(deployment.port, [CLICKHOUSE], 40)])
-    print(f"hung: given up, its users wait {during['clickhouse'].shown}; {dict(during['clickhouse'].statuses)} (limit: p99 10 ms)")
-    print(f"hung: PostgreSQL's users: p99 {before.quantile(0.99):.1f} ms before, {during['postgres'].quantile(0.99):.1f} ms with both")
+def serve(deployment: Deployment, name: str) -> None:
+    """What its own users wait, and those of another database, under the same load before it hangs and once it is given up."""
+    other = "postgres" if name == "clickhouse" else "dragonflydb"
+    streams = [Stream([query(other)], 40.0, 8), Stream([query(name)], 40.0, 8)]
+    paced(deployment.port, SECONDS / 4, streams)  # what is loaded at first use is loaded by now
+    before = paced(deployment.port, SECONDS, streams)
+    _hang(deployment, name)
+    give_up(deployment, name)
+    during = paced(deployment.port, SECONDS, streams)
+    for proxy in deployment.engines[name].proxies:
+        proxy.mode = "pass"
+    _seconds_until(lambda: all(deployment.all_healthy() for _ in range(12)), time.monotonic())
+    ratio, low, high = ratio_of_p99(before[other], during[other])
+    print(f"    given up, its users wait {during[name].shown}; {dict(during[name].statuses)} (limit: p99 10 ms)")
+    print(f"    {other}'s users: {before[other].shown} before, {during[other].shown} with both; {dict(during[other].statuses)}")
+    print(f"    p99 x {ratio:.2f}, 90 % within {low:.2f} to {high:.2f} (limit: 1.2)")
 
 
-def opened(log: str) -> int:
-    """How many processes gave ClickHouse up, by what they logged."""
-    lines = (line for line in log.splitlines() if "breaker_changed" in line and "database:clickhouse" in line)
+def query(name: str) -> Request:
+    """A read of this database; the samples bear its name."""
+    return Request(name, "POST", f"/api/v1/databases/{name}/query", QUERY if name != "dragonflydb" else ECHO)
+
+
+def _hangable(deployment: Deployment) -> list[str]:
+    return [name for name in ("clickhouse", "postgres") if name in deployment.engines]
+
+
+def _hang(deployment: Deployment, name: str) -> None:
+    for proxy in deployment.engines[name].proxies:
+        proxy.mode = "hang"
+
+
+def opened(log: str, name: str) -> int:
+    """How often a process gave the database up, by what they logged."""
+    lines = (line for line in log.splitlines() if "breaker_changed" in line and f"database:{name}" in line)
     return sum("closed" in line and ('new": "open"' in line or 'new":"open"' in line or "new=open" in line) for line in lines)
 
 

@@ -47,12 +47,12 @@ class Caller(threading.Thread):
         self._enough = threading.Event()
 
     def run(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=self._timeout)
+        connection = Connection(self._port, self._timeout)
         due, number = time.perf_counter(), 0
         while not self._enough.wait(max(0.0, due - time.perf_counter())):
             request = self._requests[number % len(self._requests)]
             began = time.perf_counter()
-            status, body = _send(connection, request)
+            status, body = connection.send(request)
             samples = self.samples[request.name]
             samples.ms.append((time.perf_counter() - began) * 1000)
             samples.statuses[status] += 1
@@ -66,16 +66,27 @@ class Caller(threading.Thread):
         self.join(60)
 
 
-def _send(connection: http.client.HTTPConnection, request: Request) -> tuple[int, bytes]:
-    headers = {"Content-Type": "application/json"} if request.body is not None else {}
-    try:
-        connection.request(request.method, request.path, request.body, headers)
-        answer = connection.getresponse()
-        body = answer.read()
-    except (OSError, http.client.HTTPException):
-        connection.close()
-        return 0, b""
-    return answer.status, body
+class Connection:
+    """One connection that is kept, and opened again after it broke."""
+
+    def __init__(self, port: int, timeout_seconds: float = 30.0) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_seconds)
+
+    def send(self, request: Request) -> tuple[int, bytes]:
+        """Status and body; a status of 0 when the connection broke."""
+        headers = {"Content-Type": "application/json"} if request.body is not None else {}
+        try:
+            self._connection.request(request.method, request.path, request.body, headers)
+            answer = self._connection.getresponse()
+            body = answer.read()
+        except (OSError, http.client.HTTPException):
+            self._connection.close()
+            return 0, b""
+        return answer.status, body
+
+    def close(self) -> None:
+        """End it."""
+        self._connection.close()
 
 
 def run_for(seconds: float, callers: Sequence[Caller]) -> Mapping[str, Samples]:

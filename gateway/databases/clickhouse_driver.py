@@ -118,8 +118,7 @@ class Driver:
             database=settings.database,
             client_name="api-gateway",
             connect_timeout=patience,
-            send_receive_timeout=settings.timeout_seconds,
-            sync_request_timeout=settings.timeout_seconds,
+            send_receive_timeout=patience,  # while connecting, where little time is left: the cut below may come before there is a socket
             tcp_keepalive=(5, 2, 3),
             disable_reconnect=True,  # a new connection would outlive the deadline of the call that wanted the old one
         )
