@@ -179,6 +179,18 @@ def _clickhouse(server: dict[str, str], stack: ExitStack) -> Subject:
     )
 
 
+NO_READS_IN_GRAPHQL = [
+    "mutation { Get { Number { n } } }",
+    "subscription { Get { Number { n } } }",
+    "{ __schema { types { name } } }",
+    "{ Get { Number { n } } } { Get { Number { n } } }",
+    "query A { Get { Number { n } } } mutation B { x }",
+    "fragment x on y { z } { Get { ...x } }",
+    "{ delete: Delete { Number { n } } }",
+    "{ ...x Get { Number { n } } }",
+]
+
+
 def weaviate(request: pytest.FixtureRequest, stack: ExitStack) -> Subject:
     real = real_environment("WEAVIATE_HOST")
     if real:
@@ -209,16 +221,7 @@ def weaviate(request: pytest.FixtureRequest, stack: ExitStack) -> Subject:
         proxies,
         {"WEAVIATE_API_KEY": "wrong"},
         rows=lambda n: (f"query($n: Int) {{ Get {{ {OWN_CLASS}(limit: $n) {{ n }} }} }}", {"n": n}),
-        writes=[
-            "mutation { Get { Number { n } } }",
-            "subscription { Get { Number { n } } }",
-            "{ __schema { types { name } } }",
-            "{ Get { Number { n } } } { Get { Number { n } } }",
-            "query A { Get { Number { n } } } mutation B { x }",
-            "fragment x on y { z } { Get { ...x } }",
-            "{ delete: Delete { Number { n } } }",
-            "{ ...x Get { Number { n } } }",
-        ],
+        writes=NO_READS_IN_GRAPHQL,
         invalid=["{ Get { NoSuchCollection { n } } }"],
         seed=seed,
     )
