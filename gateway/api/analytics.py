@@ -8,6 +8,7 @@ from gateway.api.operations import operation
 from gateway.api.parsing import parse_query
 from gateway.api.response_cache import REQUEST_HEADERS, cached_answer
 from gateway.api.services import services
+from gateway.databases.model import DatabaseName
 from gateway.security.scopes import Scope, requires
 
 blueprint = Blueprint("analytics", __name__)
@@ -31,7 +32,7 @@ def requests() -> Response:
         g.served_from = report.served_by
         return Success[RequestReportShape](data=RequestReportShape.of(report))
 
-    return cached_answer(count, parameters)
+    return cached_answer(count, parameters, first=DatabaseName.CLICKHOUSE)
 
 
 @blueprint.get("/analytics/errors")
@@ -53,4 +54,4 @@ def errors() -> Response:
         faults = [FaultCountShape.model_validate(fault) for fault in report.faults]
         return Success[ErrorReportShape](data=ErrorReportShape.of(report, faults=faults))
 
-    return cached_answer(count, parameters)
+    return cached_answer(count, parameters, first=DatabaseName.CLICKHOUSE)

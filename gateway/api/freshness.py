@@ -9,17 +9,25 @@ from flask import Response, g
 
 from gateway.api.answers import answer, conditional
 from gateway.api.models.common import Fresh
+from gateway.api.services import services
 from gateway.configuration.model import Known, Source
+from gateway.databases.model import DatabaseName, Status
 
 CACHE_NAME = "api-gateway"
+FALLBACK = {"X-Fallback-Available": "true"}
 
 
 def freshness_headers(known: Known[Any], fresh_seconds: float | None) -> dict[str, str]:
     """Headers of an answer made from `known`; `fresh_seconds`: how long a copy counts as fresh, None where none is kept."""
     headers = {"Age": str(math.floor(known.age_seconds)), "Cache-Status": f"{CACHE_NAME}; {_cache_status(known, fresh_seconds)}"}
     if known.stale:
-        headers["X-Fallback-Available"] = "true"
+        headers |= FALLBACK
     return headers
+
+
+def is_stand_in(served_by: str, first: DatabaseName) -> bool:
+    """Whether another than the first choice of a role answered, though that one is configured. From memory."""
+    return served_by != first.value and services().poller.snapshot()[first].status is not Status.DISABLED
 
 
 def fresh_answer(model: type[Fresh[Any]], data: Any, known: Known[Any], *, fresh_seconds: float | None, **members: Any) -> Response:

@@ -3,11 +3,13 @@
 from flask import Blueprint, Response, g
 
 from gateway.api.answers import answer
+from gateway.api.freshness import FALLBACK, is_stand_in
 from gateway.api.models.common import Page, Pagination, Success
 from gateway.api.models.patterns import PatternShape, PatternsQuery, PatternSummaryShape
 from gateway.api.operations import operation
 from gateway.api.parsing import parse_query
 from gateway.api.services import services
+from gateway.databases.model import DatabaseName
 from gateway.security.scopes import Scope, requires
 
 blueprint = Blueprint("patterns", __name__)
@@ -32,4 +34,5 @@ def show(fingerprint: str) -> Response:
     """Its template, counts and samples, what was tried and how that ended, what is suggested, and patterns that mean something similar."""
     view = services().patterns.get(fingerprint)
     g.served_from = view.related_by or "live"
-    return answer(Success[PatternShape](data=PatternShape.of(view)))
+    stands_in = view.related_by is not None and is_stand_in(view.related_by, DatabaseName.WEAVIATE)
+    return answer(Success[PatternShape](data=PatternShape.of(view)), headers=FALLBACK if stands_in else None)

@@ -5,6 +5,7 @@ The error path takes no call to any server (decision 4): classifying and decidin
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -67,14 +68,32 @@ def problem_response(error: BaseException, extra: Mapping[str, Any] | None = Non
     """
     fault = classify(error)
     status = status_of(error)
-    recoveries, patterns = services().recoveries, services().patterns
-    situation = Situation(**_breaker(fault), recovery_flow=recoveries.has_flow(fault), learned=patterns.find_learned(fault))
-    decision = decide(fault, situation, patterns.policy)
+    decision, recovery_id = _leave_to_a_worker(fault)
     wait_ms = decision.retry_after_ms or (UNKNOWN_WAIT_MS if status in SAYS_WHEN else None)
     _record(error, fault)
-    problem = _problem(error, fault, status, _recovery(fault, decision, wait_ms, recoveries.intend(fault, decision)))
+    problem = _problem(error, fault, status, _recovery(fault, decision, wait_ms, recovery_id))
     body = {**problem.model_dump(mode="json", by_alias=True), **_members(error), **(extra or {})}
     return Response(json.dumps(body, sort_keys=False), status=status, mimetype=MEDIA_TYPE, headers=_headers(error, fault, wait_ms))
+
+
+def _leave_to_a_worker(fault: Fault) -> tuple[Decision, str | None]:
+    """What is done from here on, and the recovery that does it.
+
+    Whatever could be done within the request (other instances, repetitions, fallbacks, copies) was done or was not to be had where the
+    call was made: an error comes here only after it, so none of it is offered again.
+    """
+    recoveries, patterns = services().recoveries, services().patterns
+    situation = Situation(
+        **_breaker(fault),
+        recovery_flow=recoveries.has_flow(fault),
+        learned=patterns.find_learned(fault),
+        deferrable=recoveries.takes(fault),
+    )
+    decision = decide(fault, situation, patterns.policy)
+    recovery_id = recoveries.intend(fault, decision)
+    if recovery_id:  # one that was open already may be doing something else
+        return replace(decision, action=recoveries.find_action(fault) or decision.action), recovery_id
+    return decide(fault, replace(situation, deferrable=False), patterns.policy), None
 
 
 def _of_http_exception(error: HTTPException) -> Response:

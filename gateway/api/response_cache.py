@@ -6,6 +6,7 @@ Only what worked is kept. What the clients are told: Age (RFC 9111 §5.1), Cache
 import hashlib
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,9 +15,10 @@ from pydantic import BaseModel
 
 from config.groups import CacheSettings
 from gateway.api.answers import JSON, conditional, render
-from gateway.api.freshness import CACHE_NAME
+from gateway.api.freshness import CACHE_NAME, FALLBACK, is_stand_in
 from gateway.api.services import services
 from gateway.caching.model import LOADED, Cached
+from gateway.databases.model import DatabaseName
 from gateway.security.callers import current_caller, current_tenant
 
 REQUEST_HEADERS = {
@@ -24,6 +26,7 @@ REQUEST_HEADERS = {
     "Cache-Control": "`no-cache`: computed anew for this request; `no-store`: and not kept for others either",
 }
 SERVED_FROM = "cache"
+SERVED_BY = re.compile(rb'"servedBy":"(\w+)"')  # as `render` writes it; within a value its quotes would be escaped
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class _Given:
     stale: bool = False
 
 
-def cached_answer(load: Callable[[], BaseModel], query: BaseModel | None = None) -> Response:
+def cached_answer(load: Callable[[], BaseModel], query: BaseModel | None = None, *, first: DatabaseName) -> Response:
     """A 200 with what `load` gave, now or a short while ago to anybody who may see the same; 304 when the client has it already.
 
     Of many who ask at once, one loads in each process. While nothing newer can be had, the answer of before is given for a longer while.
@@ -44,6 +47,7 @@ def cached_answer(load: Callable[[], BaseModel], query: BaseModel | None = None)
     Args:
         load: computes the answer. It depends on the path, `query` and the caller's scopes and tenant, and on nothing else of the request.
         query: the parameters as they were understood, so that ways of writing the same share an answer.
+        first: who serves the role while all is well; an answer whose `servedBy` is another is marked as a fallback's.
     Raises:
         whatever `load` raises; nothing of it is kept.
     """
@@ -52,10 +56,15 @@ def cached_answer(load: Callable[[], BaseModel], query: BaseModel | None = None)
     response.headers["Age"] = str(math.floor(given.age_seconds))
     response.headers["Cache-Status"] = f"{CACHE_NAME}; {given.status}"
     response.headers["Cache-Control"] = "private, no-cache"
-    if given.stale:
-        response.headers["X-Fallback-Available"] = "true"
+    if given.stale or _is_by_stand_in(given.body, first):
+        response.headers.update(FALLBACK)
     response.set_etag(hashlib.sha256(given.body).hexdigest()[:32], weak=True)
     return conditional(response)
+
+
+def _is_by_stand_in(body: bytes, first: DatabaseName) -> bool:
+    served_by = SERVED_BY.search(body)
+    return served_by is not None and is_stand_in(served_by[1].decode(), first)
 
 
 def _give(load: Callable[[], bytes], key: str, settings: CacheSettings) -> _Given:

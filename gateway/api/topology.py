@@ -8,6 +8,7 @@ from gateway.api.operations import operation
 from gateway.api.parsing import parse_query
 from gateway.api.response_cache import REQUEST_HEADERS, cached_answer
 from gateway.api.services import services
+from gateway.databases.model import DatabaseName
 from gateway.security.scopes import Scope, requires
 
 blueprint = Blueprint("topology", __name__)
@@ -24,7 +25,7 @@ def index() -> Response:
         g.served_from = view.served_by
         return Success[TopologyShape](data=TopologyShape.of(view))
 
-    return cached_answer(look)
+    return cached_answer(look, first=DatabaseName.ARANGODB)
 
 
 @blueprint.get("/topology/<kind>/<name>/impact")
@@ -45,4 +46,4 @@ def impact(kind: str, name: str) -> Response:
         g.served_from = found.served_by
         return Success[ImpactShape](data=ImpactShape.of(found))
 
-    return cached_answer(walk, query)
+    return cached_answer(walk, query, first=DatabaseName.ARANGODB)

@@ -322,12 +322,20 @@ class FakeRecoveries:
     intended: list[tuple[Fault, Decision]] = field(default_factory=list)
     flows: set[str] = field(default_factory=set)
     asked: list[dict[str, Any]] = field(default_factory=list)
+    under_way: Action | None = None
+    full: bool = False
 
     def has_flow(self, fault: Fault) -> bool:
         return fault.type.value in self.flows
 
+    def takes(self, fault: Fault) -> bool:
+        return not fault.refused
+
+    def find_action(self, fault: Fault) -> Action | None:
+        return self.under_way
+
     def intend(self, fault: Fault, decision: Decision) -> str | None:
-        if decision.strategy is not Strategy.DELAYED:
+        if decision.strategy is not Strategy.DELAYED or self.full:
             return None
         self.intended.append((fault, decision))
         return "recovery-1"

@@ -11,6 +11,9 @@ from gateway.api.problems import status_of
 from gateway.databases.errors import DatabaseAuthenticationFailed, DatabaseTimeout, DatabaseUnreachable, StatementInvalid
 from gateway.errors import Conflict, GatewayError, KeyReused, NotFound, Unavailable, UpstreamInvalid, UpstreamTimeout
 from gateway.recovery.breaker import BreakerOpen
+from gateway.recovery.classify import classify
+from gateway.recovery.model import Action
+from gateway.recovery.targets import refuse
 from tests.fakes.container import FakeContainer
 from tests.fakes.edge import GUARDED, bearer, make_client, pointers
 
@@ -279,3 +282,37 @@ def test_a_body_and_a_method_make_no_new_fingerprint() -> None:
     for status, answers in ((400, bodies), (400, twice), (405, methods)):
         assert {answer.status_code for answer in answers} == {status}
         assert len({answer.get_json()["error"]["fingerprint"] for answer in answers}) == 1
+
+
+def refusal(*, blamed: bool = True) -> BreakerOpen:
+    error = refuse("database:clickhouse", 3.0)
+    error.blamed = classify(DatabaseUnreachable("clickhouse", "ClickHouse does not answer", vendor_code="210")) if blamed else None
+    return error
+
+
+def test_a_refused_call_names_what_opened_the_breaker_and_promises_no_recovery_that_nobody_opened() -> None:
+    container = FakeContainer()
+    container.configuration.error = refusal()
+    problem = make_client(container).get(KEY).get_json()
+    cause = container.configuration.error.blamed  # type: ignore[union-attr]
+    assert problem["error"]["fingerprint"] == cause.fingerprint
+    assert (problem["recovery"]["action"], problem["recovery"]["strategy"]) == ("wait", "none")
+    assert problem["recovery"].get("recoveryId") is None
+    [event] = container.analytics.faults
+    assert (event.fingerprint, event.vendor_code, event.target) == (cause.fingerprint, "210", "database:clickhouse")
+
+
+def test_the_answer_says_what_the_open_recovery_really_does() -> None:
+    container = FakeContainer()
+    container.recoveries.under_way = Action.RUN_RECOVERY_FLOW
+    container.configuration.error = DatabaseUnreachable("clickhouse", "ClickHouse does not answer")
+    recovery = make_client(container).get(KEY).get_json()["recovery"]
+    assert (recovery["action"], recovery["strategy"], recovery["recoveryId"]) == ("run_recovery_flow", "delayed", "recovery-1")
+
+
+def test_without_room_to_write_a_recovery_down_none_is_promised() -> None:
+    container = FakeContainer()
+    container.recoveries.full = True
+    container.configuration.error = DatabaseUnreachable("clickhouse", "ClickHouse does not answer")
+    recovery = make_client(container).get(KEY).get_json()["recovery"]
+    assert (recovery["action"], recovery["strategy"]) == ("wait", "none")

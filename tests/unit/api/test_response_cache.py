@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from werkzeug.test import TestResponse
@@ -202,3 +203,18 @@ def test_of_many_who_ask_at_once_one_is_answered_and_the_others_share_it(contain
 def test_a_list_of_flows_is_never_kept_and_says_so(container: FakeContainer) -> None:
     client = make_client(container)
     assert [status(client.get("/api/v1/flows")) for _ in range(2)] == ["fwd=bypass", "fwd=bypass"]
+
+
+@pytest.mark.parametrize(
+    ("served_by", "disabled", "marked"), [("postgres", set(), True), ("postgres", {"clickhouse"}, False), ("clickhouse", set(), False)]
+)
+def test_an_answer_by_another_than_the_configured_first_choice_is_marked(
+    container: FakeContainer, served_by: str, disabled: set[str], marked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, count = make_client(container), container.analytics.requests
+    container.poller.disabled = disabled
+    monkeypatch.setattr(container.analytics, "requests", lambda query: replace(count(query), served_by=served_by))
+    for _ in range(2):  # the one that computes it, and the copy
+        response = client.get(PATH)
+        assert response.get_json()["data"]["servedBy"] == served_by
+        assert ("X-Fallback-Available" in response.headers) == marked
