@@ -30,6 +30,7 @@ from gateway.databases.ports import Database
 
 log = structlog.get_logger(__name__)
 
+_NAMES = frozenset(DatabaseName)  # stores of other names are asked for too
 CALM_SECONDS = 0.5  # after a look: many callers who were kept waiting at the same time ask for one look, not for many
 OVERDUE_FACTOR = 3  # a ping that overstays its own timeout this many times counts as failed, whatever its driver is doing
 
@@ -124,6 +125,12 @@ class Poller:
         watch, loop = self._watches.get(name), self._loops.get(name)
         if loop and watch and watch.looking_since is None and self._clock.monotonic() - watch.looked_at >= CALM_SECONDS:
             loop.wake()
+
+    def looking_seconds(self, name: str) -> float:
+        """How long the look under way has lasted; 0 without one."""
+        watch = self._watches.get(DatabaseName(name)) if name in _NAMES else None
+        since = watch.looking_since if watch else None
+        return 0.0 if since is None else self._clock.monotonic() - since
 
     def step(self, name: DatabaseName) -> float:
         """Look at one database now; returns the seconds until it should be looked at again."""

@@ -56,7 +56,7 @@ class Postgres:
         self._guard = guard
         self._engine = ProcessLocal(lambda: build_engine(settings))
         # A ping asks over connections of its own: callers who hang, each with one of the pool, do not keep it from asking.
-        self._pinging = ProcessLocal(lambda: build_engine(settings, kept=1, more=UNLIMITED))
+        self._pinging = ProcessLocal(lambda: build_engine(settings, kept=1, more=UNLIMITED).execution_options(isolation_level="AUTOCOMMIT"))
 
     @property
     def configured(self) -> bool:

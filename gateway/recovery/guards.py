@@ -1,14 +1,16 @@
 """How the databases room reaches the breakers: around each call of the house, around callers' reads, and by the poller's looks.
 
-A call that waited in vain makes the poller look at once, and a look that gets no answer either gives the database up: it is known to hang
-as soon as one ping's time after the first caller's, however seldom the poller looks and however few calls there are. Meanwhile a few calls
-at a time may wait for it, not all threads of the process (what resilience4j calls a bulkhead): the others have other work.
+A call that waits, or waited, in vain makes the poller look at once, and a look that gets no answer either gives the database up: that it
+hangs is known one ping's time after the first caller's at the latest, however seldom the poller looks and however few calls there are.
+Meanwhile a few calls at a time may wait for it, not all threads of the process (what resilience4j calls a bulkhead): the others have
+other work.
 """
 
 import threading
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from gateway.clock import Clock
 from gateway.databases.errors import DatabasePoolExhausted, DatabaseTimeout
@@ -18,6 +20,8 @@ from gateway.recovery.immediate import ImmediateRecovery
 from gateway.recovery.registry import Breakers
 from gateway.recovery.targets import DATABASE, ENDED_BY_SERVER, TELLING_SECONDS, judge_of, refuse
 
+STUCK_SECONDS = 0.3  # a call that lasts as long makes the next one ask for a look
+SILENT_SECONDS = 0.75  # a look under way for as long: pings ask little
 FEW = 2  # calls of a process that wait for a doubted database; those that began before the doubt count
 DOUBT_SECONDS = 5.0  # where no poller looks, who waited in vain is remembered for so long
 LOOK_SECONDS = 1.0  # until the poller has made up its mind, about: what the others are told to wait
@@ -30,24 +34,41 @@ def nobody_doubts(_name: str) -> bool:
     return False
 
 
-def nobody_looks(_name: DatabaseName) -> None:
+class Looker(Protocol):
+    """Who looks at the databases: the poller. Neither call waits."""
+
+    def look_soon(self, name: DatabaseName, /) -> None:
+        """Look now, not when it is due."""
+
+    def looking_seconds(self, name: str, /) -> float:
+        """How long the look under way has lasted; 0 without one."""
+
+
+class NobodyLooks:
     """Where no poller is wired."""
+
+    def look_soon(self, _name: DatabaseName) -> None:
+        """Nothing."""
+
+    def looking_seconds(self, _name: str) -> float:
+        """Never."""
+        return 0.0
 
 
 class DatabaseGuards:
     """One breaker per database stands behind all three. Safe for threads.
 
-    `look_soon`: asks the poller for a look; set by who wires the two.
+    `looker`: set by who wires the two.
     """
 
     def __init__(self, breakers: Breakers, clock: Clock) -> None:
-        self.look_soon: Callable[[DatabaseName], None] = nobody_looks
+        self.looker: Looker = NobodyLooks()
         self._breakers = breakers
         self._clock = clock
         self._looked_bad: set[str] = set()
         self._silent_until: dict[str, float] = {}
         self._lock = threading.Lock()
-        self._waiting: Counter[str] = Counter()
+        self._waiting: defaultdict[str, list[float]] = defaultdict(list)  # when the calls under way began
 
     @contextmanager
     def around(self, name: DatabaseName, stopwatch: Callable[[], float] | None = None) -> Iterator[None]:
@@ -83,8 +104,9 @@ class DatabaseGuards:
         self._breakers.of(f"{DATABASE}{name}").observe(success=look.usable, duration_seconds=seconds, decisive=decisive)
 
     def doubts(self, name: str) -> bool:
-        """Whether it is better not waited for where another can answer: the last look was bad, or a call has just waited in vain."""
-        return name in self._looked_bad or self._clock.monotonic() < self._silent_until.get(name, 0.0)
+        """Whether it is better not waited for where another can answer: the last look was bad, or a call or a look waits in vain."""
+        silent = self._clock.monotonic() < self._silent_until.get(name, 0.0) or self.looker.looking_seconds(name) >= SILENT_SECONDS
+        return silent or name in self._looked_bad
 
     def state(self, name: str) -> str:
         """The breaker's state; of one that was never called, closed."""
@@ -94,19 +116,23 @@ class DatabaseGuards:
     @contextmanager
     def _noticing(self, name: DatabaseName) -> Iterator[None]:
         """Let the call through if not too many wait already, and notice one that the database leaves without an answer."""
-        with self._lock:
-            if self._waiting[name] >= FEW and self.doubts(name):
-                raise refuse(f"{DATABASE}{name}", LOOK_SECONDS)
-            self._waiting[name] += 1
         began = self._clock.monotonic()
+        with self._lock:
+            waiting = self._waiting[name]
+            stuck = bool(waiting) and began - waiting[0] >= STUCK_SECONDS
+            if len(waiting) >= FEW and self.doubts(name):
+                raise refuse(f"{DATABASE}{name}", LOOK_SECONDS)
+            waiting.append(began)
+        if stuck:
+            self.looker.look_soon(name)
         try:
             yield
         except DatabaseTimeout as error:
             now = self._clock.monotonic()
             if error.database == name and error.vendor_code not in ENDED_BY_SERVER and now - began >= TELLING_SECONDS:
                 self._silent_until[name] = now + DOUBT_SECONDS
-                self.look_soon(name)
+                self.looker.look_soon(name)
             raise
         finally:
             with self._lock:
-                self._waiting[name] -= 1
+                self._waiting[name].remove(began)

@@ -57,7 +57,7 @@ def build_calls(settings: Settings, clock: Clock) -> Calls:
     for target in (*(f"database:{database.name}" for database in databases.configured), CONFIGURATION_SERVICE):
         breakers.of(target)
     poller = Poller(databases, settings.poller, clock, guards.state, renewing_looks(guards.saw, credentials))
-    guards.look_soon = poller.look_soon
+    guards.looker = poller
     store = databases.dragonflydb
     return Calls(
         databases=databases,

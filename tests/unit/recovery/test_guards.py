@@ -8,7 +8,7 @@ from gateway.databases.errors import DatabasePoolExhausted, DatabaseTimeout, Dat
 from gateway.databases.model import DatabaseName, ResultSet, StatusError
 from gateway.databases.observing import Look
 from gateway.recovery.breaker import BreakerState
-from gateway.recovery.guards import DOUBT_SECONDS, FEW, DatabaseGuards
+from gateway.recovery.guards import DOUBT_SECONDS, FEW, SILENT_SECONDS, STUCK_SECONDS, DatabaseGuards
 from gateway.recovery.immediate import ImmediateRecovery
 from gateway.recovery.registry import Breakers
 from gateway.recovery.targets import DatabaseBreakerOpen
@@ -25,8 +25,15 @@ class Bench:
         self.breakers = Breakers(self.clock, roll=lambda: 0.0)
         self.guards = DatabaseGuards(self.breakers, self.clock)
         self.asked_to_look: list[DatabaseName] = []
-        self.guards.look_soon = self.asked_to_look.append
+        self.guards.looker = self
+        self.looking = 0.0
         self.read = self.guards.reading(ImmediateRecovery(self.breakers, self.clock, sleep=self.clock.advance, roll=lambda: 0.5))
+
+    def look_soon(self, name: DatabaseName) -> None:
+        self.asked_to_look.append(name)
+
+    def looking_seconds(self, name: str) -> float:
+        return self.looking if name == NAME else 0.0
 
     @property
     def state(self) -> str:
@@ -98,6 +105,21 @@ def test_while_it_is_doubted_a_few_may_wait_and_the_others_are_refused() -> None
     bench.wait_in_vain(2.0)
     with bench.guards.around(NAME):
         pass  # one may try although it is doubted
+
+
+def test_calls_that_are_stuck_ask_for_a_look_and_one_that_is_stuck_too_keeps_further_calls_out() -> None:
+    bench = Bench()
+    with ExitStack() as stack:
+        stack.enter_context(bench.guards.around(NAME))
+        bench.clock.advance(STUCK_SECONDS)
+        assert bench.asked_to_look == []
+        stack.enter_context(bench.guards.around(NAME))
+        assert bench.asked_to_look == [NAME]
+        stack.enter_context(bench.guards.around(NAME))  # slow statements alone keep nobody out
+        bench.looking = SILENT_SECONDS
+        with pytest.raises(DatabaseBreakerOpen), bench.guards.around(NAME):
+            pytest.fail("was called")
+    assert bench.state == "closed"
 
 
 def test_a_blip_opens_nothing() -> None:
