@@ -9,6 +9,7 @@ from configservice.reading import Body, InvalidRequest, Line, Query, Text, check
 
 MAX_WAIT_SECONDS = 30.0
 MAX_BIGINT = 2**63 - 1
+MAX_LAYER_KEYS = 5_000  # written in one transaction, which all other writers wait for
 
 Key = Annotated[Line, StringConstraints(min_length=1, max_length=255, pattern=r"^\S(.*\S)?$")]
 Scope = Annotated[Line, StringConstraints(min_length=1, max_length=100)]
@@ -124,9 +125,11 @@ def read_tenant_layer() -> dict[str, Content]:
     """The body as a whole layer: key to value, the types read off the values.
 
     Raises:
-        InvalidRequest: it is no object, or one of the keys is none.
+        InvalidRequest: it is no object, holds too many keys, or one of them is none.
     """
     values = json_object()
+    if len(values) > MAX_LAYER_KEYS:
+        raise InvalidRequest.of(f"A layer may hold {MAX_LAYER_KEYS} keys at the most", kind="object.max")
     for key in values:
         checked(PathKey, {"key": key})
     return {key: Content(value, type_of(value)) for key, value in values.items()}

@@ -1,13 +1,14 @@
 """The rows of layered configuration. A reading method is one statement; a writing one is one transaction behind the clock's row."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql.dml import ReturningInsert
 
 from configservice.configuration.model import GLOBAL, Changes, Content, Entry, Layer, Revision
 from configservice.database import AnyRow, Database
@@ -139,14 +140,17 @@ def _write(
     newer = {**changed, "version": entries.version + 1, "updated_at": NOW}
     statement = statement.on_conflict_do_update(constraint="uq_config_entries_layer", set_=newer)
     row = connection.execute(statement.returning(config_entries)).one()
-    connection.execute(config_revisions.insert().values(**_copy(row), restored_version=restored_version))
-    connection.execute(config_revisions.delete().where(revisions.entry_id == row.id, revisions.version <= row.version - kept))
+    _record(connection, [row], kept=kept, restored_version=restored_version)
     return _entry(row)
 
 
-def _copy(row: AnyRow) -> dict[str, Any]:
+def _record(connection: Connection, rows: Sequence[AnyRow], *, kept: int, restored_version: int | None = None) -> None:
+    """Copy entries that this transaction wrote into their revisions, and drop their versions beyond the newest `kept`."""
     names = ("version", "revision", "type", "value", "description", "tags", "is_secret", "deleted")
-    return {"entry_id": row.id, "created_at": row.updated_at, **{name: getattr(row, name) for name in names}}
+    copies = [{"entry_id": row.id, "created_at": row.updated_at, **{name: getattr(row, name) for name in names}} for row in rows]
+    connection.execute(config_revisions.insert().values(restored_version=restored_version), copies)
+    written = (revisions.entry_id == entries.id, entries.revision >= min(row.revision for row in rows))
+    connection.execute(config_revisions.delete().where(*written, revisions.version <= entries.version - kept))
 
 
 def _rollback(connection: Connection, *, key: str, layer: Layer, version: int, kept: int) -> Entry:
@@ -167,8 +171,29 @@ def _replace_layer(connection: Connection, *, layer: Layer, contents: Mapping[st
     current = {row.key: row for row in connection.execute(select(config_entries).where(*_of_layer(layer), ~entries.deleted))}
     gone = {key: Content(None, row.type) for key, row in current.items() if key not in contents and not row.is_secret}
     new = {key: content for key, content in contents.items() if not _holds(current.get(key), content)}
-    for key, content in [*new.items(), *gone.items()]:
-        _write(connection, key, layer, content, kept=kept, deleted=key in gone)
+    changes = {**new, **gone}
+    if changes:
+        first = _advance_clock(connection, by=len(changes)) - len(changes) + 1
+        rows = [
+            {
+                "id": str(uuid.uuid4()),
+                "key": key,
+                "revision": revision,
+                "type": content.type,
+                "value": content.value,
+                "deleted": key in gone,
+            }
+            for revision, (key, content) in enumerate(changes.items(), first)
+        ]
+        _record(connection, connection.execute(_upsert(layer), rows).all(), kept=kept)
+
+
+def _upsert(layer: Layer) -> ReturningInsert[Any]:
+    """Many entries of a layer in one statement: a key at a time, a thousand would outlast the deadline of a connection."""
+    statement = insert(config_entries).values(**asdict(layer), version=1)
+    changed = {name: statement.excluded[name] for name in ("revision", "type", "value", "deleted")}
+    newer = {**changed, "version": entries.version + 1, "updated_at": NOW}
+    return statement.on_conflict_do_update(constraint="uq_config_entries_layer", set_=newer).returning(config_entries)
 
 
 def _holds(row: AnyRow | None, content: Content) -> bool:

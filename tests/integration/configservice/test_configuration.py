@@ -165,6 +165,26 @@ def test_replacing_a_layer_deletes_what_is_not_named_and_touches_nothing_else(co
     assert config_client.post(f"{URL}/theme/rollback?tenantId=t1", json={"version": 1}).json["data"]["value"] == "dark"
 
 
+def test_a_large_layer_is_replaced_in_one_go(config_client: FlaskClient) -> None:
+    before = {f"k{number}": number for number in range(2_000)}
+    after = {f"k{number}": number // 1_000 * number for number in range(500, 2_500)}
+    for layer in (before, after):
+        assert config_client.put("/api/v1/tenants/t1/config", json=layer).json["data"] == layer
+    history = {key: config_client.get(f"{URL}/{key}/history?tenantId=t1").json["data"] for key in ("k0", "k700", "k1500", "k2400")}
+    assert [[(each["version"], each["value"], each["deleted"]) for each in versions] for versions in history.values()] == [
+        [(2, None, True), (1, 0, False)],
+        [(2, 0, False), (1, 700, False)],
+        [(1, 1500, False)],
+        [(1, 4800, False)],
+    ]
+    assert config_client.get(f"{URL}/watch").json["data"]["revision"] == 2_000 + 500 + 500 + 500
+
+
+def test_a_layer_that_is_too_large_is_refused(config_client: FlaskClient) -> None:
+    response = config_client.put("/api/v1/tenants/t1/config", json=dict.fromkeys(map(str, range(5_001)), 1))
+    assert (response.status_code, response.json["details"][0]["type"]) == (400, "object.max")
+
+
 def test_concurrent_writers_get_versions_and_revisions_of_their_own(config_service: Flask) -> None:
     def many(writer: int) -> list[int]:
         client = config_service.test_client()
