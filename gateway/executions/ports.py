@@ -74,8 +74,14 @@ class Http(Protocol):
 class Recovery(Protocol):
     """The one layer that repeats calls, and that does not make them while their target is given up."""
 
-    def run(self, target: str, attempt: Callable[[float], T], *, timeout_seconds: float, repeatable: bool) -> T:
+    def run(
+        self, target: str, attempt: Callable[[float], T], *, timeout_seconds: float, repeatable: bool, find_other: Callable[[bool], bool]
+    ) -> T:
         """What an attempt returns, which is given the seconds that are left.
+
+        Args:
+            find_other: has the next attempt go to another instance; False when there is none that was not tried. Told whether the call
+                reached no instance so far.
 
         Raises:
             BreakerOpen: it was not tried. Or whatever the last attempt raised.
@@ -85,7 +91,15 @@ class Recovery(Protocol):
 class Once:
     """A Recovery where none is wired: one attempt."""
 
-    def run(self, target: str, attempt: Callable[[float], T], *, timeout_seconds: float, repeatable: bool) -> T:  # noqa: ARG002
+    def run(
+        self,
+        target: str,  # noqa: ARG002
+        attempt: Callable[[float], T],
+        *,
+        timeout_seconds: float,
+        repeatable: bool,  # noqa: ARG002
+        find_other: Callable[[bool], bool],  # noqa: ARG002
+    ) -> T:
         """Implements Recovery."""
         return attempt(timeout_seconds)
 

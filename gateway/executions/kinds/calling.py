@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import structlog
@@ -67,25 +67,28 @@ class ServiceCaller:
             NodeNotHeld: it failed, and was cancelled before it could be made again.
             UpstreamUnreachable, UpstreamTimeout, UpstreamInvalid, InvalidInput.
         """
-        attempts = itertools.count()
+        attempts, tried, others = itertools.count(), set[str](), list[Instance]()
 
         def attempt(left_seconds: float) -> Answer:
             if next(attempts) and not call.is_wanted():
                 raise NodeNotHeld("The node was cancelled or taken over; its call is not made again")
-            deadline = self._clock.monotonic() + left_seconds
-            instance = self._choose(service)
-            try:
-                answer = self._send(instance, call, left_seconds)
-            except UpstreamUnreachable as error:
-                other = None if error.sent else self._find_other(service, instance, call)
-                if other is None:
-                    raise
-                answer = self._send(other, call, max(0.001, deadline - self._clock.monotonic()))
+            instance = others.pop() if others else self._choose(service)
+            tried.add(instance.base_url)
+            answer = self._send(instance, call, left_seconds)
             call.check(answer)
             return answer
 
-        repeatable = call.method not in NOT_EVEN_WITH_A_KEY
-        return self._recovery.run(f"service:{service.name}", attempt, timeout_seconds=call.timeout_seconds, repeatable=repeatable)
+        def find_other(unreached: bool) -> bool:
+            others.extend(self._find_other(service, tried, call, fresh=unreached))
+            return bool(others)
+
+        return self._recovery.run(
+            f"service:{service.name}",
+            attempt,
+            timeout_seconds=call.timeout_seconds,
+            repeatable=call.method not in NOT_EVEN_WITH_A_KEY,
+            find_other=find_other,
+        )
 
     def _send(self, instance: Instance, call: ServiceCall, timeout_seconds: float) -> Answer:
         url = instance.base_url + call.path(instance)
@@ -106,20 +109,21 @@ class ServiceCaller:
                 return instance
         return self._services.choose_instance(service)
 
-    def _find_other(self, service: Service, refused: Instance, call: ServiceCall) -> Instance | None:
-        """Another instance: of those known, else of those that the registry knows now."""
-        other = self._pick(service, call)
-        if other is None:
+    def _find_other(self, service: Service, tried: Collection[str], call: ServiceCall, *, fresh: bool) -> list[Instance]:
+        """Another instance, or none: of those known, else, when `fresh`, of those that the registry knows now."""
+        found = self._pick(service, tried, call)
+        if not found and fresh:
             try:
-                other = self._pick(self._services.rediscover(service.name), call)
+                found = self._pick(self._services.rediscover(service.name), tried, call)
             except GatewayError as error:  # what is reported is the refusal; that nobody else is known adds nothing
                 log.info("rediscovery_failed", service=service.name, code=error.code)
-        if other is not None:
-            log.warning("service_failed_over", service=service.name, refused=refused.base_url, chosen=other.base_url)
-        return other
+        if found:
+            log.warning("service_failed_over", service=service.name, failed=sorted(tried), chosen=found[0].base_url)
+        return found
 
-    def _pick(self, service: Service, call: ServiceCall) -> Instance | None:
-        return next((each for each in service.instances if call.fits(each) and not self._is_avoided(each)), None)
+    def _pick(self, service: Service, tried: Collection[str], call: ServiceCall) -> list[Instance]:
+        fitting = (each for each in service.instances if call.fits(each) and each.base_url not in tried and not self._is_avoided(each))
+        return list(itertools.islice(fitting, 1))
 
     def _is_avoided(self, instance: Instance) -> bool:
         return self._avoided.get(instance.base_url, 0.0) > self._clock.monotonic()

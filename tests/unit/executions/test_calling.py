@@ -8,13 +8,15 @@ import pytest
 from gateway.configuration.errors import ConfigurationUnavailable
 from gateway.configuration.model import Instance, Service
 from gateway.errors import GatewayError
-from gateway.executions.errors import ServiceOverloaded
+from gateway.executions.errors import AnswerUnexpected, ServiceOverloaded
 from gateway.executions.kinds.call import check_status
 from gateway.executions.kinds.calling import AVOID_SECONDS, ServiceCall, ServiceCaller
 from gateway.outbound.answer import Answer
 from gateway.outbound.errors import UpstreamUnreachable
 from gateway.recovery.breaker import BreakerOpen, BreakerState
 from gateway.recovery.immediate import ImmediateRecovery
+from gateway.recovery.model import Action
+from gateway.recovery.policy import RecoveryPolicy, policy_allowing
 from gateway.recovery.registry import Breakers
 from tests.fakes.clock import FakeClock
 from tests.fakes.upstream import FakeHttp, json_answer
@@ -45,12 +47,12 @@ class Directory:
 class Bench:
     """A caller over fakes."""
 
-    def __init__(self, *ports: int) -> None:
+    def __init__(self, *ports: int, policy: RecoveryPolicy | None = None) -> None:
         self.clock = FakeClock()
         self.breakers = Breakers(self.clock)
         self.http = FakeHttp()
         self.directory = Directory(*ports)
-        recovery = ImmediateRecovery(self.breakers, self.clock, sleep=self.clock.advance, roll=lambda: 0.5)
+        recovery = ImmediateRecovery(self.breakers, self.clock, policy=policy, sleep=self.clock.advance, roll=lambda: 0.5)
         self.caller = ServiceCaller(self.directory, self.http, self.clock, recovery)  # type: ignore[arg-type]  # the part it uses
 
     def call(self, *answers: Answer | Exception, method: str = "POST", **changes: Any) -> Answer:
@@ -134,3 +136,34 @@ def test_a_service_that_keeps_failing_is_not_called_for_a_moment() -> None:
         bench.call(json_answer({}))
     assert bench.http.sent == []
     assert 0 < (refused.value.retry_after_seconds or 0) <= 1.0
+
+
+def test_of_several_instances_that_refuse_the_first_that_does_not_gets_the_call() -> None:
+    bench = Bench(9001, 9002, 9003)
+    assert bench.call(REFUSED, REFUSED, json_answer({}), method="PATCH").status == 200
+    assert bench.ports() == [9001, 9002, 9003]
+    assert bench.caller._recovery.taken() == {Action.REDISCOVER_SERVICE: 2}  # type: ignore[attr-defined]
+    assert bench.breakers.of(TARGET).snapshot().calls == 1  # the service served: nothing speaks against it
+
+
+def test_an_idempotent_call_that_one_instance_could_not_serve_goes_to_another() -> None:
+    bench = Bench(9001, 9002)
+    assert bench.call(json_answer({}, status=503), json_answer({})).status == 200
+    assert bench.ports() == [9001, 9002]
+    with pytest.raises(ServiceOverloaded):
+        bench.call(json_answer({}, status=503), json_answer({}), method="PATCH")
+    assert len(bench.ports()) == 1
+
+
+def test_what_every_instance_would_answer_alike_is_asked_of_one() -> None:
+    bench = Bench(9001, 9002)
+    with pytest.raises(AnswerUnexpected):
+        bench.call(json_answer({}, status=404))
+    assert bench.ports() == [9001]
+
+
+def test_another_instance_is_asked_only_where_the_policy_allows_it() -> None:
+    bench = Bench(9001, 9002, policy=policy_allowing(()))
+    with pytest.raises(UpstreamUnreachable):
+        bench.call(REFUSED, json_answer({}))
+    assert bench.ports() == [9001]
