@@ -32,6 +32,7 @@ def show(execution_id: str) -> Response:
     body_required=False,
     answers={202: Success[ExecutionShape]},
     problems=(400, 404, 409, 413, 415, 503),
+    choices={"action": tuple(ExecutionAction)},
 )
 def act(execution_id: str, action: str) -> Response:
     """`cancel`, `pause`, `resume`, or `retry` from the failed nodes. 409 tells `executionStatus` and `possibleActions`."""

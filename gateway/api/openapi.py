@@ -84,7 +84,7 @@ class _Describer:
             "tags": [rule.endpoint.split(".", maxsplit=1)[0]],
             "summary": operation.summary,
             "description": operation.description + ("" if scope == PUBLIC else f" Scope: {scope}."),
-            "parameters": [*self._path(rule), *self._query(operation), *self._headers(operation)],
+            "parameters": [*self._path(rule, operation), *self._query(operation), *self._headers(operation)],
             "responses": self._responses(operation, scope),
             "security": [] if scope == PUBLIC else [{"bearer": []}, {"apiKey": []}],
         }
@@ -93,9 +93,11 @@ class _Describer:
             described["requestBody"] = {"required": operation.body_required, "content": content}
         return described
 
-    def _path(self, rule: Rule) -> list[Json]:
-        names = PATH_VARIABLE.findall(rule.rule)
-        return [{"name": to_camel(name), "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+    def _path(self, rule: Rule, operation: Operation) -> list[Json]:
+        schemas: dict[str, Json] = {name: {"type": "string"} for name in PATH_VARIABLE.findall(rule.rule)}
+        for name, choices in operation.choices.items():
+            schemas[name]["enum"] = [str(choice) for choice in choices]
+        return [{"name": to_camel(name), "in": "path", "required": True, "schema": schema} for name, schema in schemas.items()]
 
     def _query(self, operation: Operation) -> list[Json]:
         if operation.query is None:

@@ -1,6 +1,6 @@
 """What a view says about itself, for the OpenAPI document: its summary, what it reads, what it answers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, ParamSpec, TypeVar
@@ -20,6 +20,7 @@ class Operation:
         answers: by status: the model of the whole body, or a media type for a body that is no JSON; None for no body.
         problems: the statuses that are answered with a problem; 401, 403, 429 and 500 need not be said.
         headers: request headers it reads besides those that every endpoint does, with their meaning.
+        choices: by name of a path variable, as the view calls it: what it may be; any text where nothing is said.
     """
 
     summary: str
@@ -30,6 +31,7 @@ class Operation:
     query: type[BaseModel] | None = None
     problems: tuple[int, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    choices: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 def operation(
@@ -41,6 +43,7 @@ def operation(
     query: type[BaseModel] | None = None,
     problems: tuple[int, ...] = (),
     headers: Mapping[str, str] | None = None,
+    choices: Mapping[str, Collection[str]] | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Describe a view. Its docstring becomes the description."""
 
@@ -54,6 +57,7 @@ def operation(
             query=query,
             problems=tuple(HTTPStatus(status) for status in problems),
             headers=headers or {},
+            choices=choices or {},
         )
         setattr(view, _MARK, described)
         return view

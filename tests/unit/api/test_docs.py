@@ -81,6 +81,14 @@ def test_a_guarded_operation_says_its_scope_and_a_public_one_needs_none(document
     assert document["paths"]["/livez"]["get"]["security"] == []
 
 
+def test_a_path_variable_with_few_values_says_which(document: dict[str, Any]) -> None:
+    parameters = document["paths"]["/api/v1/executions/{executionId}/{action}"]["post"]["parameters"]
+    assert {each["name"]: each["schema"].get("enum") for each in parameters if each["in"] == "path"} == {
+        "executionId": None,
+        "action": ["cancel", "pause", "resume", "retry"],
+    }
+
+
 def test_the_flow_language_is_part_of_the_document(document: dict[str, Any]) -> None:
     schema = {**document["paths"]["/api/v1/flows"]["post"]["requestBody"]["content"]["application/json"]["schema"]}
     validator = Draft202012Validator({**schema, "components": document["components"]})
