@@ -1,6 +1,5 @@
 """Events as rows and as lines of the local spool, and what groups of rows say. Pure."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -61,11 +60,6 @@ def to_group(query: AnalyticsQuery, bucket_at: datetime | None, key: Sequence[An
         p99_ms=float(p99),
         bytes_sent=int(bytes_sent),
     )
-
-
-def position_of(quantile: float, count: int) -> int:
-    """The number, from 1, of the value that is this quantile of `count` ascending values: ⌊q·n⌋ + 1, in doubles as the engines do it."""
-    return min(count, math.floor(quantile * count) + 1)
 
 
 def filters_of(query: AnalyticsQuery) -> dict[Dimension, str | int]:

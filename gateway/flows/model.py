@@ -165,7 +165,3 @@ class FlowDefinition(Value):
     retry_policy: RetryPolicy = Field(default_factory=RetryPolicy)
     tags: Annotated[tuple[Word, ...], Field(max_length=MAX_ITEMS)] = ()
     metadata: JsonObject = Field(default_factory=dict)
-
-    def find_node(self, node_id: str) -> Node | None:
-        """The node of this id, or None."""
-        return next((node for node in self.nodes if node.id == node_id), None)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.recovery.model import Action, Decision, Fault, FaultType, Strategy
+from gateway.recovery.model import Action, Decision, Fault, FaultType
 
 BY_ACTION: Mapping[Action, str] = {
     Action.RETRY: "It is tried again in the background; try again after retryAfter.",
@@ -56,18 +56,4 @@ def error_object(fault: Fault) -> dict[str, Any]:
     }
     if fault.errors:
         shown["errors"] = [{"pointer": error.pointer, "detail": error.detail} for error in fault.errors]
-    return shown
-
-
-def problem_recovery(fault: Fault, decision: Decision, *, recovery_id: str | None = None) -> dict[str, Any]:
-    """The contract's `recovery` object; `retryAfter` in ms. Without a wait or a recovery those members are absent."""
-    shown: dict[str, Any] = {
-        "action": decision.action.value,
-        "strategy": decision.strategy.value,
-        "guidance": guidance(fault, decision),
-    }
-    if decision.retry_after_ms is not None:
-        shown["retryAfter"] = decision.retry_after_ms
-    if recovery_id and decision.strategy is Strategy.DELAYED:
-        shown["recoveryId"] = recovery_id
     return shown

@@ -43,7 +43,6 @@ UNAUTHENTICATED = Verdict(FaultType.AUTHENTICATION, retryable=False)
 FORBIDDEN = Verdict(FaultType.AUTHORIZATION, retryable=False)
 UPSTREAM = Verdict(FaultType.UPSTREAM, retryable=True)
 UPSTREAM_BROKEN = Verdict(FaultType.UPSTREAM, retryable=False)
-UNDISCOVERED = Verdict(FaultType.SERVICE_DISCOVERY, retryable=True)
 UNKNOWN = Verdict(FaultType.UNKNOWN, retryable=False)
 FLOW = Verdict(FaultType.FLOW, retryable=False)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.analytics.model import AnalyticsQuery, Event, FaultCount, FaultEvent, RequestEvent, RequestRow
-from gateway.analytics.rows import QUANTILES, filters_of, position_of, to_group
+from gateway.analytics.rows import QUANTILES, filters_of, to_group
 from gateway.databases.errors import DatabaseUnreachable
 
 
@@ -76,5 +76,10 @@ def _none_first(part: Any) -> tuple[bool, Any]:
 
 def _numbers(events: list[RequestEvent]) -> tuple[Any, ...]:
     durations = sorted(event.duration_ms for event in events)
-    quantiles = (durations[position_of(quantile, len(durations)) - 1] for quantile in QUANTILES)
+    quantiles = (durations[_position_of(quantile, len(durations)) - 1] for quantile in QUANTILES)
     return (len(events), sum(event.status >= 500 for event in events), *quantiles, sum(event.bytes_sent for event in events))
+
+
+def _position_of(quantile: float, count: int) -> int:
+    """The number, from 1, of the value that is this quantile of `count` ascending values: ⌊q·n⌋ + 1, in doubles as the engines do it."""
+    return min(count, math.floor(quantile * count) + 1)

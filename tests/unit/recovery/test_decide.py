@@ -24,7 +24,7 @@ from gateway.recovery.breaker import BreakerState
 from gateway.recovery.budget import BudgetPolicy, RetryBudget
 from gateway.recovery.classify import classify
 from gateway.recovery.decide import Situation, decide
-from gateway.recovery.guidance import error_object, guidance, problem_recovery
+from gateway.recovery.guidance import error_object, guidance
 from gateway.recovery.model import Action, Decision, FaultType, Strategy
 from gateway.recovery.policy import RecoveryPolicy
 from tests.fakes.clock import FakeClock
@@ -182,15 +182,8 @@ def test_there_is_guidance_for_everything(fault_type: FaultType, action: Action)
     assert guidance(fault, Decision(action, Strategy.NONE, "x")).endswith(".")
 
 
-def test_the_wire_shapes_are_the_contracts() -> None:
+def test_the_error_object_is_the_contracts() -> None:
     fault = classify(DOWN)
-    assert problem_recovery(fault, decide(fault), recovery_id="r1") == {
-        "action": "reconnect_database",
-        "strategy": "delayed",
-        "retryAfter": 5000,
-        "guidance": "The gateway is reconnecting to the database; try again after retryAfter.",
-        "recoveryId": "r1",
-    }
     shown = error_object(fault)
     assert shown["type"] == "DATABASE_CONNECTION_ERROR"
     assert shown["message"] == "ClickHouse does not answer"
@@ -200,7 +193,7 @@ def test_the_wire_shapes_are_the_contracts() -> None:
 def test_driver_text_never_reaches_the_wire() -> None:
     error: GatewayError | Exception = RuntimeError("password=hunter2 at 10.0.0.1")
     fault = classify(error)
-    assert "hunter2" not in str(error_object(fault)) + str(problem_recovery(fault, decide(fault)))
+    assert "hunter2" not in str(error_object(fault)) + guidance(fault, decide(fault))
 
 
 def test_what_was_learned_goes_before_the_types_own_action_within_the_allow_list() -> None:

@@ -76,8 +76,7 @@ def test_the_flow_is_valid_and_nothing_is_odd_about_it(flow_file: dict[str, Any]
 @pytest.mark.parametrize(("last", "taken"), [(17.5, "compare-hold"), (10, "compare-sell")])
 def test_the_flow_decides_by_the_average(flow_file: dict[str, Any], last: float, taken: str) -> None:
     flow = parse_flow(flow_file)
-    compare = flow.find_node("compare")
-    assert compare
+    compare = next(node for node in flow.nodes if node.id == "compare")
     scope: dict[str, Any] = {"parameters": {"symbol": "MSFT"}, "nodes": {"average": {"output": {"last": last, "average": 14.75}}}}
     scope["output"] = compile_template(compare.config).render(scope)["output"]
     edges = [edge.id for edge in flow.edges if edge.source == "compare" and compile_condition(edge.condition or "").evaluate(scope)]
