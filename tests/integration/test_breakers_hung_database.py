@@ -60,6 +60,7 @@ def is_shut(container: Container) -> bool:
 def test_it_is_given_up_by_all_and_the_others_do_not_notice(gateways: list[Container]) -> None:
     clients = [create_app(container=container).test_client() for container in gateways]
     users = [threading.Thread(target=ask, args=(create_app(container=gateways[0]).test_client(),)) for _ in range(THREADS)]
+    gateways[0].poller.start()
     for user in users:
         user.start()
     while not is_shut(gateways[0]):
