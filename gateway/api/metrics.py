@@ -26,10 +26,10 @@ def _is_this_machine() -> bool:
 def metrics() -> Response:
     """Requests by route, method and status; databases, breakers and pools as this process sees them."""
     requests: RequestMetrics = current_app.extensions["request_metrics"]
-    return Response(render(requests, _snapshots()), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return Response(render(requests, [*_databases(), *_recovering()]), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-def _snapshots() -> Iterable[Metric]:
+def _databases() -> Iterable[Metric]:
     databases = services().poller.snapshot()
     yield gauges(
         "gateway_database_status",
@@ -54,6 +54,9 @@ def _snapshots() -> Iterable[Metric]:
             for which in ("in_use", "idle", "limit")
         ],
     )
+
+
+def _recovering() -> Iterable[Metric]:
     breakers = services().breakers.snapshot()
     yield gauges(
         "gateway_breaker_state",
