@@ -91,7 +91,7 @@ class PostgresSettings(Group):
         default=2.0,
         unit="s",
         gt=0,
-        meaning="Limit of one statement; a server that hangs holds each thread that asks it for half a second more",
+        meaning="Limit of one statement; a server that hangs holds a request a quarter of a second longer, however often that asks it",
     )
 
     @property
