@@ -58,6 +58,7 @@ class PatternsRoom:
     remote: PatternIndex | None = None
     allowed: frozenset[Action] = ALL_ACTIONS
     max_per_source: int = 200
+    explore_share: float = 0.0
     spool_bytes: int = 1_000_000
     max_fingerprints: int = 2000
     postgres: FailingPostgres = field(init=False)
@@ -80,6 +81,7 @@ class PatternsRoom:
             indexes=self.indexes,
             clock=self.clock,
             policy=RecoveryPolicy(allowed=self.allowed),
+            explore_share=self.explore_share,
         )
 
     @property

@@ -5,6 +5,7 @@ import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -312,3 +313,21 @@ def test_only_what_was_learned_is_offered_to_decide(worker: Workers) -> None:
         room.patterns.record_outcome(one.fingerprint, **RETRY)
     room.patterns.flush()
     assert room.patterns.find_learned(one) is Action.RETRY
+
+
+def test_a_refused_call_is_no_sighting(worker: Workers) -> None:
+    room, one = worker(), fault()
+    room.patterns.observe(one)
+    room.patterns.observe(replace(fault(), refused=True, cause=one))
+    room.patterns.observe(replace(fault(), refused=True))
+    room.patterns.flush()
+    assert [view.pattern.count for view in room.patterns.list_patterns(fault_type=None, source=None, limit=10, offset=0).views] == [1]
+
+
+def test_an_alternative_is_explored_until_it_has_enough_tries(worker: Workers) -> None:
+    room, one = worker(explore_share=1.0), fault(target="database:redis")
+    assert room.patterns.explore(one, Action.RECONNECT_DATABASE) is Action.RETRY
+    for _ in range(20):
+        room.patterns.record_outcome(one.fingerprint, **RETRY)
+    room.patterns.flush()
+    assert room.patterns.explore(one, Action.RECONNECT_DATABASE) is Action.RECONNECT_DATABASE
