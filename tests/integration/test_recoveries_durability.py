@@ -353,3 +353,17 @@ def test_an_action_that_no_worker_knows_has_failed(world: RecoveryWorld) -> None
     recovery_id = world.intend(CLICKHOUSE, Decision(Action.FALLBACK, Strategy.DELAYED, "tests"))
     world.pump()
     assert world.recoveries.get(recovery_id).status is RecoveryStatus.FAILED
+
+
+def test_a_recovery_flow_that_was_not_needed_is_listed_as_skipped(world: RecoveryWorld) -> None:
+    learn_flows(world, heal_flow("recovery:DATABASE_CONNECTION_ERROR"))
+    recovery_id = world.intend()
+    world.clock.advance(3)
+    world.recoveries.healed(CLICKHOUSE)
+    world.recoveries.step()
+    world.pump()
+    view = world.recoveries.get(recovery_id)
+    assert (view.healed_by, view.duration_ms, world.runs.started) == ("itself", 3000, [])
+    assert [(each.action, each.outcome, each.detail) for each in view.attempts] == [
+        ("run_recovery_flow", AttemptOutcome.SKIPPED, "Not needed: the target was well by itself before this was begun")
+    ]
