@@ -57,8 +57,9 @@ def test_the_callers_request_id_is_bound_while_the_task_runs(ring: Any) -> None:
 def test_start_and_end_are_logged_with_the_duration(ring: Any) -> None:
     with structlog.testing.capture_logs() as logs:
         ring(lambda: None)
-    assert [each["event"] for each in logs] == ["task_started", "task_finished"]
-    assert isinstance(logs[1]["duration_ms"], int)
+    ours = [each for each in logs if each["event"].startswith("task_")]  # a thread of another test may have something to say
+    assert [each["event"] for each in ours] == ["task_started", "task_finished"]
+    assert isinstance(ours[1]["duration_ms"], int)
 
 
 def test_an_expected_failure_is_one_line_and_not_retried(ring: Any) -> None:
