@@ -3,11 +3,11 @@
     python -m benchmarks.probes [service] [database]      (both without a word)
 
 service: an upstream that answers 503 to everything, called by eight children of a Celery worker; two gateway processes start the flows.
-database: a hung ClickHouse, asked by clients through two gateway processes of eight threads, and by what every process, the worker's
-    children among them, writes down for analytics. Looks are no probes, so pollers and recoveries rest meanwhile; at their usual pace no
+database: a hung ArangoDB, asked by clients through two gateway processes of eight threads, and by a worker's tasks. Its request lines tell
+    calls from looks (pollers', recoveries'), which are counted apart. Pollers look only when a call waits in vain: at their usual pace no
     client's call is spent on probing at all.
-A breaker is open for 0.7 s at least, so calls that come closer together than `GAP_SECONDS` are of one half-open time. PROBE_SECONDS is the
-time under load (60).
+A failed probe opens the breaker for 0.7 s at least, so what comes sooner after the first call of a half-open time is of the same one.
+PROBE_SECONDS is the time under load (60).
 """
 
 import json
@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -26,14 +26,15 @@ from pathlib import Path
 from benchmarks.load import Caller, Request, run_for
 from embedded.postgres import EmbeddedPostgres
 from tests.chaos.deployment import Deployment, ask, own_postgres, running_deployment
-from tests.fakes.celery_process import celery_worker
+from tests.fakes.celery_process import celery_beat, celery_worker
 
 SECONDS = float(os.environ.get("PROBE_SECONDS", "60"))
-GAP_SECONDS, MOST = 0.6, 3
+MOST = 3
+SHORTEST_OPEN_SECONDS, HUNG_SECONDS = 0.65, 2.0  # a probe that gets no answer has failed after so long
+LOOK = b"/_api/version"  # what a ping asks for
 BASIC = ("postgres", "dragonflydb")
 SIZE = {"WEB_CONCURRENCY": "2", "WEB_THREADS": "8", "WORKER_CONCURRENCY": "8"}
-# Looks are no probes: pollers look once and then rest, and no recovery connects.
-UNWATCHED = {"POLL_INTERVAL_SECONDS": "60", "POLL_DOWN_INTERVAL_SECONDS": "60", "RECOVERY_ACTIONS": "retry"}
+UNWATCHED = {"POLL_INTERVAL_SECONDS": "3600", "POLL_DOWN_INTERVAL_SECONDS": "3600"}
 WATCHED_SECONDS = 12.0  # so long after a look of the poller no call is spent on probing
 UPSTREAM, WORK = "flaky", "/work"
 CALL = {
@@ -63,7 +64,7 @@ def service(directory: Path, postgres: EmbeddedPostgres) -> None:
         with celery_worker(deployment.environment, directory):
             start = Request("starts", "POST", f"/api/v1/flows/{CALL['id']}/execute", '{"parameters": {}}')
             seen = run_for(SECONDS, [Caller(deployment.port, [start], 5.0) for _ in range(4)])
-            report("service, answering 503", calls, f"starts {dict(seen['starts'].statuses)}")
+            report("service, answering 503", windows(calls, SHORTEST_OPEN_SECONDS), f"starts {dict(seen['starts'].statuses)}")
 
 
 def furnish(deployment: Deployment, port: int) -> None:
@@ -109,65 +110,79 @@ def failing_upstream() -> Iterator[tuple[int, list[float]]]:
 
 
 def database(directory: Path, postgres: EmbeddedPostgres) -> None:
-    """Clients that ask it, forty a second, and the writers of analytics."""
-    with hung_server() as (port, calls):
-        variables = {"CLICKHOUSE_HOST": "127.0.0.1", "CLICKHOUSE_NATIVE_PORT": str(port), "CLICKHOUSE_TIMEOUT_SECONDS": "2"}
+    """Clients that ask it, forty a second, and the tasks that refresh the topology."""
+    with hung_server() as (port, calls, looks):
+        variables = {"ARANGO_URL": f"http://127.0.0.1:{port}", "ARANGO_TIMEOUT_SECONDS": "2", **SIZE, **UNWATCHED}
         with (
-            running_deployment(directory, postgres, only=BASIC, direct=BASIC, **SIZE, **UNWATCHED, **variables) as deployment,
+            running_deployment(directory, postgres, only=BASIC, direct=BASIC, **variables) as deployment,
+            celery_beat(deployment.environment, directory),
             celery_worker(deployment.environment, directory),
         ):
             time.sleep(WATCHED_SECONDS)
-            calls.clear()
-            query = Request("queries", "POST", "/api/v1/databases/clickhouse/query", '{"statement": "SELECT 1", "timeoutMs": 2000}')
-            seen = run_for(min(SECONDS, 45.0), [Caller(deployment.port, [query], 5.0) for _ in range(8)])  # before the next look
-            report("database, hung", calls, f"queries {dict(seen['queries'].statuses)}, {seen['queries'].shown}")
+            for seen_before in (calls, looks):
+                seen_before.clear()
+            query = Request("queries", "POST", "/api/v1/databases/arangodb/query", '{"statement": "RETURN 1", "timeoutMs": 2000}')
+            seen = run_for(SECONDS, [Caller(deployment.port, [query], 5.0) for _ in range(8)])["queries"]
+            groups = windows(calls, HUNG_SECONDS + SHORTEST_OPEN_SECONDS)
+            report("database, hung", groups, f"queries {dict(seen.statuses)}, {seen.shown}; looks besides: {len(looks)}")
 
 
 @contextmanager
-def hung_server() -> Iterator[tuple[int, list[float]]]:
-    """Its port, and when it was connected to. It accepts and never answers."""
+def hung_server() -> Iterator[tuple[int, list[float], list[float]]]:
+    """Its port, when it was called, and when it was looked at. It accepts and never answers."""
     calls: list[float] = []
+    looks: list[float] = []
     held: list[socket.socket] = []
 
     def accept(listener: socket.socket) -> None:
         while True:
             try:
-                held.append(listener.accept()[0])
+                connection, _ = listener.accept()
             except OSError:
                 return  # closed: it is over
-            calls.append(time.monotonic())
+            held.append(connection)
+            asked, at = request_line(connection), time.monotonic()
+            if asked:
+                (looks if LOOK in asked else calls).append(at)
 
     with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
         threading.Thread(target=accept, args=(listener,), daemon=True).start()
         try:
-            yield int(listener.getsockname()[1]), calls
+            yield int(listener.getsockname()[1]), calls, looks
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             for connection in held:
                 connection.close()
 
 
-def report(title: str, calls: Sequence[float], seen: str) -> None:
+def request_line(connection: socket.socket) -> bytes:
+    """Method and path; empty when the client said nothing."""
+    connection.settimeout(1.0)
+    try:
+        return connection.recv(4096).partition(b"\r\n")[0]
+    except OSError:
+        return b""
+
+
+def report(title: str, groups: Sequence[int], seen: str) -> None:
     """The calls of each half-open time; the first group opened the breakers."""
-    groups = windows(sorted(calls))
-    opening, sizes = (groups[0] if groups else 0), groups[1:]
-    spread: Mapping[int, int] = Counter(sizes)
-    holds = bool(sizes) and max(sizes) <= MOST
+    opening, sizes = sum(groups[:1]), groups[1:]
+    spread = dict(sorted(Counter(sizes).items()))
     print(f"\nProbes of a {title}: {seen}")
-    print(
-        f"  {opening} calls until the breakers were open, then {len(sizes)} half-open times; calls in each: {dict(sorted(spread.items()))}"
-    )
-    print(f"  [at most {MOST} in each: {'yes' if holds else 'NO'}]")
+    print(f"  {opening} calls at the beginning, then {len(sizes)} half-open times; calls in each: {spread}")
+    print(f"  [at most {MOST} in each: {'yes' if sizes and max(sizes) <= MOST else 'NO'}]")
 
 
-def windows(calls: Sequence[float]) -> list[int]:
-    """How many calls came in each group; a group ends where none came for `GAP_SECONDS`."""
+def windows(calls: Sequence[float], seconds: float) -> list[int]:
+    """How many calls came in each group; a group begins with the first call that comes `seconds` or more after another one's beginning."""
     sizes: list[int] = []
-    for number, at in enumerate(calls):
-        if number and at - calls[number - 1] < GAP_SECONDS:
+    began = float("-inf")
+    for at in sorted(calls):
+        if at - began < seconds:
             sizes[-1] += 1
         else:
             sizes.append(1)
+            began = at
     return sizes
 
 

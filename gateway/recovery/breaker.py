@@ -80,7 +80,7 @@ class Breaker:
         self._opened_times = self._streak = 0
         self._open_until = self._half_open_since = 0.0
         self._leased_until = 0.0
-        self._watched_until = 0.0
+        self._watched_until = -math.inf
         self._closed_at = -math.inf
         self._relapsed = False
         self._grants = 0
@@ -318,7 +318,8 @@ class Breaker:
         self._half_open_since = self._clock.monotonic()
 
     def _leased(self, now: float) -> bool:
-        return now < self._leased_until and now - self._half_open_since < self._policy.idle_seconds
+        idle_since = max(self._half_open_since, self._watched_until)  # who is watched cannot make use of a lease
+        return now < self._leased_until and now - idle_since < self._policy.idle_seconds
 
     def _take_probe(self, now: float) -> bool:
         if self._leased(now):
