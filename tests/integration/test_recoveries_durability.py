@@ -278,13 +278,17 @@ def test_a_worker_killed_after_starting_a_recovery_flow_starts_it_once(world: Re
     assert len(world.runs.started) == 1
 
 
-def test_a_recovery_flow_that_fails_fails_its_recovery(world: RecoveryWorld) -> None:
+@pytest.mark.parametrize(
+    ("ended", "detail"),
+    [(ExecutionStatus.FAILED, "The recovery flow failed"), (ExecutionStatus.CANCELLED, "The recovery flow was cancelled")],
+)
+def test_a_recovery_flow_that_does_not_complete_fails_its_recovery(world: RecoveryWorld, ended: ExecutionStatus, detail: str) -> None:
     learn_flows(world, heal_flow("recovery:DATABASE_CONNECTION_ERROR"))
     recovery_id = world.intend()
-    world.runs.status = ExecutionStatus.FAILED
+    world.runs.status = ended
     world.pump()
     view = world.recoveries.get(recovery_id)
-    assert (view.status, view.attempts[0].detail) == (RecoveryStatus.FAILED, "The recovery flow failed")
+    assert (view.status, view.attempts[0].detail) == (RecoveryStatus.FAILED, detail)
 
 
 def test_a_recovery_flow_that_cannot_be_read_now_is_started_later(world: RecoveryWorld) -> None:

@@ -109,7 +109,8 @@ class RunFlow:
         if view.status is ExecutionStatus.COMPLETED:
             return Tried(healthy=True, detail="The recovery flow completed", execution_id=execution_id)
         if view.status.is_final:
-            return Tried(healthy=False, detail=f"The recovery flow {view.status.value}", hopeless=True, execution_id=execution_id)
+            end = "was cancelled" if view.status is ExecutionStatus.CANCELLED else view.status.value
+            return Tried(healthy=False, detail=f"The recovery flow {end}", hopeless=True, execution_id=execution_id)
         return Tried(healthy=False, detail="The recovery flow is under way", execution_id=execution_id)
 
     def _start(self, claim: Claim) -> str:
