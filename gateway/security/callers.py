@@ -5,9 +5,8 @@ from ipaddress import ip_address
 
 from flask import Flask, g, request
 
-from gateway.security.tokens import ALL_SCOPES, TokenBook
+from gateway.security.tokens import ALL_SCOPES, ANONYMOUS, TokenBook
 
-ANONYMOUS = "anonymous"
 MAX_TENANT_LENGTH = 64
 
 
