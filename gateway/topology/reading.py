@@ -10,6 +10,7 @@ from gateway.topology.ports import DeclaredService
 
 CONFIGURATION_SERVICE = "configuration-service"
 NAME_LIMIT = 255
+RELATION_LIMIT = 64  # it stands in a key beside two names, and an index entry of PostgreSQL takes about 2,700 bytes
 DECLARED_LIMIT = 200  # dependencies that one instance may declare
 
 
@@ -21,9 +22,9 @@ def graph_of_registrations(services: Iterable[DeclaredService]) -> Graph:
     """
     nodes: dict[NodeRef, Node] = {}
     edges: set[Edge] = set()
-    for service in services:
-        source = NodeRef(NodeKind.SERVICE, service.name[:NAME_LIMIT])
-        nodes[source] = Node(source, service.name)
+    for name, service in _named(services):
+        source = NodeRef(NodeKind.SERVICE, name)
+        nodes[source] = Node(source, name)
         for instance in service.instances:
             edges.update(Edge(source, target, relation) for target, relation in _declared(instance.metadata) if target != source)
     return Graph(tuple(nodes.values()), tuple(edges))
@@ -39,7 +40,7 @@ def graph_of_flows(documents: Iterable[Mapping[str, Any]], services: Sequence[De
         if not _is_name(flow_id):
             continue
         source = NodeRef(NodeKind.FLOW, str(flow_id))
-        nodes[source] = Node(source, str(document.get("name") or "")[:NAME_LIMIT])
+        nodes[source] = Node(source, _text(str(document.get("name") or "")))
         edges.add(Edge(source, NodeRef(NodeKind.SERVICE, gateway), "run_by"))
         edges.update(edge for edge in _flow_edges(source, document, capable) if edge.target != source)
     return Graph(tuple(nodes.values()), tuple(edges))
@@ -89,6 +90,11 @@ def _is_name(name: object) -> bool:
     return isinstance(name, str) and 0 < len(name) <= NAME_LIMIT and "\x00" not in name
 
 
+def _text(text: str, limit: int = NAME_LIMIT) -> str:
+    """Without U+0000, which PostgreSQL cannot hold: one such text would keep the whole origin from being written."""
+    return text.replace("\x00", "")[:limit]
+
+
 def _flow_edges(source: NodeRef, document: Mapping[str, Any], capable: Mapping[str, set[str]]) -> Iterator[Edge]:
     for node in _objects(document.get("nodes")):
         kind, config = node.get("type"), node.get("config")
@@ -100,8 +106,9 @@ def _flow_edges(source: NodeRef, document: Mapping[str, Any], capable: Mapping[s
                 yield Edge(source, NodeRef(NodeKind.SERVICE, name), "needs_capability")
     for dependency in _objects(document.get("dependencies")):
         if _is_name(dependency.get("flowId")):
-            relation = dependency.get("type")
-            yield Edge(source, NodeRef(NodeKind.FLOW, str(dependency["flowId"])), relation if isinstance(relation, str) else "prerequisite")
+            said = dependency.get("type")
+            relation = _text(said, RELATION_LIMIT) if isinstance(said, str) else ""
+            yield Edge(source, NodeRef(NodeKind.FLOW, str(dependency["flowId"])), relation or "prerequisite")
 
 
 def _objects(listed: object) -> Iterator[dict[str, Any]]:
@@ -112,8 +119,15 @@ def _objects(listed: object) -> Iterator[dict[str, Any]]:
 
 def _by_capability(services: Iterable[DeclaredService]) -> Mapping[str, set[str]]:
     capable: dict[str, set[str]] = {}
-    for service in services:
+    for name, service in _named(services):
         for instance in service.instances:
             for word in instance.capabilities:
-                capable.setdefault(word, set()).add(service.name[:NAME_LIMIT])
+                capable.setdefault(word, set()).add(name)
     return capable
+
+
+def _named(services: Iterable[DeclaredService]) -> Iterator[tuple[str, DeclaredService]]:
+    """Each service by the name it has here; without one it is passed over."""
+    for service in services:
+        if name := _text(service.name):
+            yield name, service

@@ -3,17 +3,20 @@
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from config.databases import ArangoSettings, PostgresSettings
+from gateway.configuration.model import Instance, Service
 from gateway.databases.arangodb import ArangoDB
 from gateway.databases.postgres import Postgres
 from gateway.topology.arangodb import GRAPH, ArangoGraphStore
 from gateway.topology.model import Edge, Graph, Node, NodeKind, NodeRef, Origin, affected_by
 from gateway.topology.ports import GraphStore
 from gateway.topology.postgres import PostgresGraphStore
+from gateway.topology.reading import NAME_LIMIT, graph_of_flows, graph_of_registrations
 from tests.doubles.arango_graph import ArangoGraphDouble
 from tests.fakes.graph_store import InMemoryGraphStore
 
@@ -143,6 +146,26 @@ def test_a_node_that_only_an_edge_names_is_there_but_not_known(graph_store: Grap
     nodes, _ = graph_store.view()
     assert [(node.ref.name, node.known) for node in nodes] == [("a", True), ("ghost", False)]
     assert names_reached(graph_store, "ghost", 1) == {"a": 1}
+
+
+def test_a_foreign_registrys_texts_can_be_kept(graph_store: GraphStore) -> None:
+    odd = "\x00 Preise\x00 \U0001f4b6"
+    prices = Service(odd, "healthy", (Instance("10.0.0.1", 80, capabilities=("sum\x00",), metadata={"dependsOn": ["b\x00", "c"]}),))
+    flow = {"id": "f", "name": odd * 99, "nodes": [{"type": "sum\x00"}], "dependencies": [{"flowId": "g", "type": odd * 99}]}
+    graph_store.replace(Origin.REGISTRATIONS, graph_of_registrations([prices, replace(prices, name="\x00")]), NOW)
+    graph_store.replace(Origin.FLOWS, graph_of_flows([flow], [prices], "api-gateway"), NOW)
+    nodes, edges = graph_store.view()
+    assert {node.ref.name for node in nodes} == {" Preise \U0001f4b6", "api-gateway", "c", "f", "g"}
+    assert not any("\x00" in node.title for node in nodes)
+    assert {edge.relation for edge in edges} == {"depends_on", "needs_capability", "run_by", (" Preise \U0001f4b6" * 8)[:64]}
+
+
+def test_the_longest_names_can_be_kept(graph_store: GraphStore) -> None:
+    dice = random.Random(7)
+    name, other = ("".join(chr(0x1F300 + dice.randrange(600)) for _ in range(NAME_LIMIT)) for _ in range(2))
+    flow = {"id": name, "name": name, "dependencies": [{"flowId": other, "type": name}]}
+    graph_store.replace(Origin.FLOWS, graph_of_flows([flow], [], "api-gateway"), NOW)
+    assert len(graph_store.view()[1]) == 2
 
 
 def test_a_dense_graph_does_not_explode(graph_store: GraphStore) -> None:
