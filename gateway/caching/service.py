@@ -41,7 +41,8 @@ def at_once(job: Callable[[], None]) -> None:
 class Cache:
     """Callers never see a backend fail: a value is there or it is not.
 
-    A backend that failed costs nobody anything: until it answers a probe, which goes on aside, it is left alone.
+    A backend that failed costs nobody anything: until it answers a probe, which goes on aside, it is left alone. One that hangs costs
+    those few their time who asked before it was noticed.
 
     Two things make a return quiet. Keys that changed while a backend was away are deleted there before it is read again, and what it
     does not hold is looked for in its fallbacks, for a while, before anybody loads it.
@@ -178,7 +179,7 @@ class Cache:
         """Whether to call it now. One that failed is probed aside first, when its rest is over."""
         if link.is_down and link.admits():
             self._aside(lambda: self._probe(link))
-        return not link.is_down
+        return not (link.is_down or link.is_stuck)
 
     def _probe(self, link: Link) -> None:
         self._try(link, lambda backend: backend.get_many([PROBE_KEY]))
@@ -186,8 +187,9 @@ class Cache:
     def _try(self, link: Link, call: Callable[[CacheBackend], T]) -> T | None:
         """What the call returns, or None when the backend fails: that is noted, and the next in the chain is asked."""
         try:
-            link.forget_remembered()
-            answer = call(link.backend)
+            with link.under_way.call():
+                link.forget_remembered()
+                answer = call(link.backend)
         except (DatabaseError, Unavailable) as error:  # an open breaker is Unavailable without a call
             if link.failed():
                 log.warning("cache_backend_failed", backend=link.backend.name, error=type(error).__name__)

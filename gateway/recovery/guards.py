@@ -6,8 +6,6 @@ Meanwhile a few calls at a time may wait for it, not all threads of the process 
 other work.
 """
 
-import threading
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -19,6 +17,7 @@ from gateway.databases.observing import Look, timed_out
 from gateway.recovery.immediate import ImmediateRecovery
 from gateway.recovery.registry import Breakers
 from gateway.recovery.targets import DATABASE, ENDED_BY_SERVER, TELLING_SECONDS, judge_of, refuse
+from gateway.under_way import UnderWay
 
 STUCK_SECONDS = 0.3  # a call that lasts as long makes the next one ask for a look
 SILENT_SECONDS = 0.75  # a look under way for as long: pings ask little
@@ -67,8 +66,7 @@ class DatabaseGuards:
         self._clock = clock
         self._looked_bad: set[str] = set()
         self._silent_until: dict[str, float] = {}
-        self._lock = threading.Lock()
-        self._waiting: defaultdict[str, list[float]] = defaultdict(list)  # when the calls under way began
+        self._under_way = {name: UnderWay(clock.monotonic) for name in DatabaseName}
 
     @contextmanager
     def around(self, name: DatabaseName, stopwatch: Callable[[], float] | None = None) -> Iterator[None]:
@@ -116,23 +114,20 @@ class DatabaseGuards:
     @contextmanager
     def _noticing(self, name: DatabaseName) -> Iterator[None]:
         """Let the call through if not too many wait already, and notice one that the database leaves without an answer."""
-        began = self._clock.monotonic()
-        with self._lock:
-            waiting = self._waiting[name]
-            stuck = bool(waiting) and began - waiting[0] >= STUCK_SECONDS
-            if len(waiting) >= FEW and self.doubts(name):
-                raise refuse(f"{DATABASE}{name}", LOOK_SECONDS)
-            waiting.append(began)
-        if stuck:
+        under_way = self._under_way[name]
+        if under_way.count() >= FEW and self.doubts(name):
+            raise refuse(f"{DATABASE}{name}", LOOK_SECONDS)
+        if under_way.oldest_seconds() >= STUCK_SECONDS:
             self.looker.look_soon(name)
-        try:
-            yield
-        except DatabaseTimeout as error:
-            now = self._clock.monotonic()
-            if error.database == name and error.vendor_code not in ENDED_BY_SERVER and now - began >= TELLING_SECONDS:
-                self._silent_until[name] = now + DOUBT_SECONDS
-                self.looker.look_soon(name)
-            raise
-        finally:
-            with self._lock:
-                self._waiting[name].remove(began)
+        with under_way.call() as began:
+            try:
+                yield
+            except DatabaseTimeout as error:
+                self._note_silence(name, error, began)
+                raise
+
+    def _note_silence(self, name: DatabaseName, error: DatabaseTimeout, began: float) -> None:
+        now = self._clock.monotonic()
+        if error.database == name and error.vendor_code not in ENDED_BY_SERVER and now - began >= TELLING_SECONDS:
+            self._silent_until[name] = now + DOUBT_SECONDS
+            self.looker.look_soon(name)

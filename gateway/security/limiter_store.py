@@ -1,23 +1,27 @@
 """Where the rate limit counts: a Redis-protocol server in one round trip, or this process's memory while that server is away.
 
 A request never waits for a dead server: the first failure sends every count to memory, and a thread of its own
-asks until the server answers again. Counts made meanwhile stay in memory: a client gets at most one window more.
+asks until the server answers again. Nor does it wait behind another request that waits. Counts made meanwhile stay
+in memory: a client gets at most one window more.
 Source: https://limits.readthedocs.io/en/stable/custom-storage.html
 """
 
 import threading
 import time
+from collections.abc import Callable
 
 import structlog
 from limits.storage import RedisStorage, Storage
 
 from gateway.background import BackgroundLoop
+from gateway.under_way import UnderWay
 
 log = structlog.get_logger(__name__)
 
 SCHEME = "gateway-limits"
 MAX_CLIENTS_IN_MEMORY = 50_000
 TIMEOUT_SECONDS = 0.1  # of one wait: a server that is slower than that costs every request more than its count is worth
+STUCK_SECONDS = 0.05  # a count takes less than one; who comes while another takes longer counts in memory
 PROBE_SECONDS = 1.0
 IDLE_SECONDS = 3600.0
 # The window starts with its first request; the answer carries the time left, so that the headers cost no second round trip.
@@ -70,13 +74,22 @@ class LimiterStore(Storage):
 
     STORAGE_SCHEME = [SCHEME]  # noqa: RUF012 - the library's own declaration
 
-    def __init__(self, uri: str, *, redis_url: str = "", timeout_seconds: float = TIMEOUT_SECONDS, **_: object) -> None:
+    def __init__(
+        self,
+        uri: str,
+        *,
+        redis_url: str = "",
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
+        **_: object,
+    ) -> None:
         super().__init__(uri)
         self._memory = Windows()
         self._last = threading.local()  # the window this thread counted last: the headers of the same request read it
         self._server = _server(redis_url, timeout_seconds) if redis_url else None
         self._script = self._server.get_connection().register_script(COUNT) if self._server else None
         self._failures: tuple[type[Exception], ...] = (*_as_tuple(self.base_exceptions), OSError)
+        self._under_way = UnderWay(monotonic)
         self._up = threading.Event()
         self._up.set()
         self._prober = BackgroundLoop("limiter-probe", self._probe, retry_seconds=PROBE_SECONDS)
@@ -138,8 +151,11 @@ class LimiterStore(Storage):
     def _count_on_server(self, key: str, expiry: int, amount: int) -> tuple[int, float] | None:
         if self._server is None or self._script is None or not self._up.is_set():
             return None
+        if self._under_way.oldest_seconds() >= STUCK_SECONDS:
+            return None
         try:
-            count, left_ms = self._script([self._server.prefixed_key(key)], [expiry, amount])
+            with self._under_way.call():
+                count, left_ms = self._script([self._server.prefixed_key(key)], [expiry, amount])
         except self._failures as error:
             self.fall_back(error)
             return None

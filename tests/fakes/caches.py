@@ -1,5 +1,6 @@
-"""A cache backend that a test can take away and give back."""
+"""A cache backend that a test can take away, let hang, and give back."""
 
+import threading
 from collections.abc import Iterable, Mapping
 
 from gateway.caching.in_process import InProcessCache
@@ -8,11 +9,13 @@ from gateway.databases.errors import DatabaseUnreachable
 
 
 class BreakableCache:
-    """An in-process backend that fails while `down`, and counts the calls that reach it."""
+    """An in-process backend that fails while `down`, lets a call wait while `answering` is not set, and counts the calls that reach it."""
 
     def __init__(self, name: str, clock: Clock) -> None:
         self.name = name
         self.down = False
+        self.answering, self.asked = threading.Event(), threading.Event()
+        self.answering.set()
         self.calls = 0
         self._held = InProcessCache(clock)
 
@@ -41,5 +44,7 @@ class BreakableCache:
 
     def _reach(self) -> None:
         self.calls += 1
+        self.asked.set()
+        self.answering.wait()
         if self.down:
             raise DatabaseUnreachable(self.name, "gone")

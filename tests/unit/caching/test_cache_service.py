@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from gateway.caching.in_process import InProcessCache
+from gateway.caching.link import STUCK_SECONDS
 from gateway.caching.service import MAX_VALUE_BYTES, Cache
 from gateway.errors import InvalidInput, NotFound, Unavailable
 from tests.fakes.caches import BreakableCache
@@ -49,6 +50,21 @@ def test_the_first_choice_serves_and_the_fallback_is_left_alone(cache: Cache, se
     assert cache.get_many(["k", "other"]) == {"k": b"v"}
     assert cache.served_by == "dragonflydb"
     assert second.calls == 0
+
+
+def test_nobody_waits_behind_a_call_that_hangs(cache: Cache, first: BreakableCache, clock: FakeClock) -> None:
+    cache.set("k", b"v", 60)
+    first.answering.clear()
+    first.asked.clear()
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(cache.get, "k")
+        assert first.asked.wait(60)
+        clock.advance(STUCK_SECONDS)
+        assert cache.get("other") is None
+        assert not waiting.done()
+        first.answering.set()
+        assert waiting.result(60) == b"v"
+    assert cache.served_by == "dragonflydb"
 
 
 def test_a_value_survives_the_loss_of_both_servers(cache: Cache, first: BreakableCache, second: BreakableCache) -> None:

@@ -1,8 +1,12 @@
 """The rate limit: counted by client, told in headers, kept up when its server is away."""
 
+import socket
+import threading
+
 import pytest
 
-from gateway.security.limiter_store import LimiterStore, Windows
+from gateway.security.limiter_store import STUCK_SECONDS, LimiterStore, Windows
+from tests.fakes.clock import FakeClock
 from tests.fakes.container import FakeContainer, settings
 from tests.fakes.edge import GUARDED, bearer, make_client
 
@@ -100,3 +104,19 @@ def test_the_headers_of_a_request_read_what_it_counted() -> None:
     count = store.incr("a", 60)
     assert (store.get("a"), store.check()) == (count, True)
     assert store.get_expiry("a") > 0
+
+
+def test_nobody_waits_behind_a_count_that_a_hung_server_keeps() -> None:
+    clock = FakeClock()
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        url = f"redis://127.0.0.1:{hung.getsockname()[1]}"
+        store = LimiterStore("gateway-limits://", redis_url=url, timeout_seconds=60, monotonic=clock.monotonic)
+        waiting = threading.Thread(target=store.incr, args=("first", 60))
+        waiting.start()
+        connection, _ = hung.accept()
+        clock.advance(STUCK_SECONDS)
+        assert store.incr("second", 60) == 1  # from memory: the server never answers within this test
+        connection.close()
+    waiting.join()
+    store.close()
+    assert store.get("first") == 1
