@@ -72,6 +72,7 @@ STATUS_RULES: Mapping[int, Rule] = {
     504: LATE,
     507: (DatabaseReadOnly, "Weaviate's disk is full"),
 }
+# UNKNOWN is not here: the server says it of a missing collection and of failures of its own alike, and only its text tells them apart.
 GRPC_RULES: Mapping[StatusCode, Rule] = {
     StatusCode.DEADLINE_EXCEEDED: LATE,
     StatusCode.UNAVAILABLE: NO_GRPC,

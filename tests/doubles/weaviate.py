@@ -58,6 +58,7 @@ class WeaviateDouble:
     grpc_port: int = 0
     serving: bool = True
     full: bool = False
+    auto_schema: bool = True  # as a server has it by default
 
     def answer(self, method: str, path: str, body: Any, authorization: str) -> tuple[int, Any]:  # noqa: PLR0911 - one line a call
         """Status and body for one REST request; a body of None is empty."""
@@ -84,7 +85,9 @@ class WeaviateDouble:
         if self.full:
             return "no space left on device"
         if collection not in self.classes:
-            return f"class {collection} not found in schema"
+            if not self.auto_schema:
+                return f"class {collection} not found in schema"
+            self._create({"class": collection, "properties": [{"name": name, "dataType": ["text"]} for name in properties]})
         known = {stored.vector for stored in self.objects[collection].values() if stored.vector}
         if vector and any(len(other) != len(vector) for other in known):
             return "vector lengths don't match"
@@ -112,8 +115,7 @@ class WeaviateDouble:
         if method == "POST":
             if body["class"] in self.classes:
                 return 422, {"error": [{"message": f"class name {body['class']} already exists"}]}
-            self.classes[body["class"]] = {"vectorizer": "none", "properties": [], **body}
-            self.objects[body["class"]] = {}
+            self._create(body)
             return 200, self.classes[body["class"]]
         if name is None:
             return 200, {"classes": list(self.classes.values())}
@@ -122,6 +124,12 @@ class WeaviateDouble:
             self.objects.pop(name, None)
             return 200, None
         return (200, self.classes[name]) if name in self.classes else (404, None)
+
+    def _create(self, body: dict[str, Any]) -> None:
+        indexed = {"indexFilterable": True, "indexSearchable": True, "tokenization": "word"}
+        properties = [{**indexed, **each} for each in body.get("properties", ())]
+        self.classes[body["class"]] = {"vectorizer": "none", "vectorIndexType": "hnsw", **body, "properties": properties}
+        self.objects[body["class"]] = {}
 
     def _object(self, method: str, collection: str | None, identity: str | None, body: Any) -> tuple[int, Any]:
         if method in {"POST", "PUT"}:

@@ -106,10 +106,13 @@ class InMemoryIndex:
     prepared: bool = False
     points: dict[str, Point] = field(default_factory=dict)
 
-    def prepare(self) -> bool:
+    def is_ready(self) -> bool:
         self._fail_when_down()
-        fresh, self.prepared = not self.prepared, True
-        return fresh
+        return self.prepared
+
+    def prepare(self) -> None:
+        self._fail_when_down()
+        self.prepared = True
 
     def put(self, points: Any) -> None:
         self._fail_when_down()

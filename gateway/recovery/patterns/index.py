@@ -95,9 +95,11 @@ class PatternIndexes:
     def _copy(self, remote: PatternIndex) -> None:
         try:
             with self._breakers.of(TARGETS.get(remote.name, POSTGRES)).guard():
-                fresh = remote.prepare()
-            if fresh:
-                self._points.unshare_all()
+                ready = remote.is_ready()
+            if not ready:
+                self._points.unshare_all()  # before it is made: who dies in between leaves it to the next one
+                with self._breakers.of(TARGETS.get(remote.name, POSTGRES)).guard():
+                    remote.prepare()
             while points := self._points.list_unshared(AT_ONCE):
                 with self._breakers.of(TARGETS.get(remote.name, POSTGRES)).guard():
                     remote.put(points)

@@ -1,7 +1,9 @@
 """The pattern index in Weaviate: the first choice. Vectors are our own; the server runs no model.
 
-Each version of the embedding has a collection of its own, so that points of two versions never meet.
-Source: https://docs.weaviate.io/weaviate/starter-guides/custom-vectors , weaviate-client 4 (collections/data, collections/queries).
+Each version of the embedding has a collection of its own, so that points of two versions never meet. A server that lost the collection
+makes one by itself, of its own settings, at the first point that is put (auto-schema): only what bears our description is ours.
+Source: https://docs.weaviate.io/weaviate/starter-guides/custom-vectors , https://docs.weaviate.io/weaviate/config-refs/collections ,
+weaviate-client 4 (collections/data, collections/queries).
 """
 
 import uuid
@@ -9,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from gateway.databases.errors import DatabaseError, DatabaseFailed, StatementInvalid
+from gateway.databases.errors import DatabaseFailed, StatementInvalid
 from gateway.databases.limits import FALLBACK_AFTER_SECONDS
 from gateway.recovery.patterns.embedding import VERSION
 from gateway.recovery.patterns.ports import Neighbour, Point
@@ -33,16 +35,25 @@ class WeaviateIndex:
     def __init__(self, commands: Callable[[float | None], AbstractContextManager[Any]], collection: str = COLLECTION) -> None:
         self._commands = commands
         self._collection = collection
-        self._prepared = False
 
-    def prepare(self) -> bool:
-        if self._prepared:
-            return False
+    def is_ready(self) -> bool:
         with self._commands(None) as client:
-            missing = not client.collections.exists(self._collection)
-        made = missing and self._create()
-        self._prepared = True
-        return made
+            if not client.collections.exists(self._collection):
+                return False
+            found = client.collections.use(self._collection).config.get(simple=True)
+        return bool(found.description == DEFINITION["description"])
+
+    def prepare(self) -> None:
+        if self.is_ready():  # another process was faster
+            return
+        try:
+            with self._commands(None) as client:
+                if client.collections.exists(self._collection):
+                    client.collections.delete(self._collection)
+                client.collections.create_from_dict({"class": self._collection, **DEFINITION})
+        except StatementInvalid:
+            if not self.is_ready():
+                raise
 
     def put(self, points: Sequence[Point]) -> None:
         if not points:
@@ -55,7 +66,6 @@ class WeaviateIndex:
         ]
         result = self._ask(lambda collection: collection.data.insert_many(objects))
         if result.has_errors:
-            self._prepared = False
             raise DatabaseFailed(self.name, f"Weaviate refused {len(result.errors)} of {len(points)} patterns")
 
     def nearest(self, point: Point, limit: int) -> tuple[Neighbour, ...]:
@@ -76,25 +86,8 @@ class WeaviateIndex:
         self._ask(remove)
 
     def _ask(self, question: Callable[[Any], Any], timeout_seconds: float | None = None) -> Any:
-        """Whatever fails, the collection may be gone: it is looked for again before the next put."""
-        try:
-            with self._commands(timeout_seconds) as client:
-                return question(client.collections.use(self._collection))
-        except DatabaseError:
-            self._prepared = False
-            raise
-
-    def _create(self) -> bool:
-        """Whether we made it; another process may have been faster."""
-        try:
-            with self._commands(None) as client:
-                client.collections.create_from_dict({"class": self._collection, **DEFINITION})
-            return True
-        except StatementInvalid:
-            with self._commands(None) as client:
-                if client.collections.exists(self._collection):
-                    return False
-            raise
+        with self._commands(timeout_seconds) as client:
+            return question(client.collections.use(self._collection))
 
 
 def id_of(fingerprint: str) -> str:

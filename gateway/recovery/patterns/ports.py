@@ -29,8 +29,11 @@ class PatternIndex(Protocol):
 
     name: str
 
-    def prepare(self) -> bool:
-        """Make what the index needs, once per process; whether it had to be made, and so holds nothing of what was put before."""
+    def is_ready(self) -> bool:
+        """Whether what the index needs is there: not before `prepare`, nor after its server lost it."""
+
+    def prepare(self) -> None:
+        """Make what the index needs, empty; nothing happens when it is ready."""
 
     def put(self, points: Sequence[Point]) -> None:
         """Keep all of the points, or raise. Putting one again replaces it."""

@@ -124,19 +124,31 @@ def test_an_empty_index_knows_nothing(by_meaning: PatternIndex) -> None:
 def test_preparing_twice_is_harmless(by_meaning: PatternIndex) -> None:
     by_meaning.prepare()
     by_meaning.put(points(2))
-    assert by_meaning.prepare() is False
+    by_meaning.prepare()
+    assert by_meaning.is_ready()
     assert len(by_meaning.nearest(points(1)[0], 5)) == 2
 
 
 def test_weaviate_that_lost_its_collection_is_prepared_anew(weaviate_pattern_index: WeaviateIndex) -> None:
-    assert weaviate_pattern_index.prepare() is True
+    assert not weaviate_pattern_index.is_ready()
+    weaviate_pattern_index.prepare()
+    assert weaviate_pattern_index.is_ready()
     with weaviate_pattern_index._commands() as client:
         client.collections.delete(OWN_CLASS)
     with pytest.raises(GatewayError):
-        weaviate_pattern_index.put(points(2))
-    assert weaviate_pattern_index.prepare() is True
-    weaviate_pattern_index.put(points(2))
-    assert weaviate_pattern_index.nearest(points(1)[0], 1)[0] == Neighbour(points(1)[0].fingerprint, pytest.approx(1, abs=1e-4))
+        weaviate_pattern_index.nearest(points(1)[0], 1)
+    assert not weaviate_pattern_index.is_ready()
+
+
+def test_a_collection_that_weaviate_made_by_itself_gives_way_to_ours(weaviate_pattern_index: WeaviateIndex) -> None:
+    known = points(2)
+    weaviate_pattern_index.put(known[:1])  # auto-schema
+    assert not weaviate_pattern_index.is_ready()
+    weaviate_pattern_index.prepare()
+    assert weaviate_pattern_index.is_ready()
+    assert weaviate_pattern_index.nearest(known[0], 1) == ()
+    weaviate_pattern_index.put(known)
+    assert weaviate_pattern_index.nearest(known[0], 1)[0] == Neighbour(known[0].fingerprint, pytest.approx(1, abs=1e-4))
 
 
 def test_a_postgresql_without_pgvector_is_migrated_and_says_that_it_cannot_compare(postgres_server: EmbeddedPostgres) -> None:
