@@ -10,12 +10,16 @@ from config.settings import Settings
 from gateway.observability.logging import configure_logging
 from tasks.base import GatewayTask
 from tasks.configuration import celery_settings
+from tasks.connection import PromptAMQP
 from tasks.handing_back import install_hand_back
 from tasks.process import process
 from tasks.watchdog import install_watchdog
 
 app = Celery(
-    "gateway", task_cls=GatewayTask, include=["tasks.executions", "tasks.flows", "tasks.maintenance", "tasks.patterns", "tasks.recoveries"]
+    "gateway",
+    task_cls=GatewayTask,
+    amqp=PromptAMQP,
+    include=["tasks.executions", "tasks.flows", "tasks.maintenance", "tasks.patterns", "tasks.recoveries"],
 )
 app.add_defaults(lambda: celery_settings(Settings.at_start()))
 install_watchdog(app)

@@ -30,7 +30,9 @@ log = structlog.get_logger(__name__)
 RING_SECONDS = 3.0
 DEAF_SECONDS = 12.0  # a ring that the broker took this long ago, and nothing came since
 DEAF_RINGS = 4  # and as many rings: a process that was itself stopped for a while has to be asked again first
-UNCONNECTED_SECONDS = 60.0  # Celery waits up to 32 s between its tries to reconnect; longer than this it is stuck
+UNCONNECTED_SECONDS = (
+    20.0  # a try to connect takes 2 s and the wait for the next 2 s more (tasks/connection.py); longer than this it is stuck
+)
 WARM_SECONDS = 10.0  # running tasks may end within this time; then the process ends without them, and their leases run out
 EXIT_CODE = 75  # EX_TEMPFAIL: try again
 RINGS_EXPIRE_SECONDS = 30.0
