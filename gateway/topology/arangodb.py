@@ -2,7 +2,10 @@
 
 A vertex is a node with what each origin calls it (`titles`); an edge document is one origin's word. ArangoDB commits each statement by
 itself: they stand in an order in which a refresh that breaks off leaves edges too many, never an edge to nowhere; the next one repairs it.
-Source: https://docs.arangodb.com/stable/aql/graphs/traversals/ , https://docs.arangodb.com/stable/aql/high-level-operations/upsert/
+Those that write are `exclusive`: of two refreshes at once one waits, where else the slower would end with a write-write conflict (1200), or
+with a document that exists since its UPSERT looked (1210). Readers wait for none.
+Source: https://docs.arangodb.com/stable/aql/graphs/traversals/ ,
+https://docs.arangodb.com/stable/aql/high-level-operations/upsert/#exclusive
 """
 
 import hashlib
@@ -23,27 +26,27 @@ FOR node IN @nodes
   UPSERT { _key: node._key }
   INSERT node
   UPDATE { titles: MERGE(OLD.titles, node.titles) }
-  IN gateway_topology_nodes
+  IN gateway_topology_nodes OPTIONS { exclusive: true }
 """
-KEEP_EDGES = 'FOR edge IN @edges INSERT edge INTO gateway_topology_edges OPTIONS { overwriteMode: "ignore" }'
+KEEP_EDGES = 'FOR edge IN @edges INSERT edge INTO gateway_topology_edges OPTIONS { overwriteMode: "ignore", exclusive: true }'
 FORGET_EDGES = """
 FOR edge IN gateway_topology_edges
   FILTER edge.origin == @origin AND edge._key NOT IN @keys
-  REMOVE edge IN gateway_topology_edges
+  REMOVE edge IN gateway_topology_edges OPTIONS { exclusive: true }
 """
 FORGET_TITLES = """
 FOR node IN gateway_topology_nodes
   FILTER HAS(node.titles, @origin) AND node._key NOT IN @keys
-  UPDATE node WITH { titles: UNSET(node.titles, @origin) } IN gateway_topology_nodes OPTIONS { mergeObjects: false }
+  UPDATE node WITH { titles: UNSET(node.titles, @origin) } IN gateway_topology_nodes OPTIONS { mergeObjects: false, exclusive: true }
 """
 FORGET_NODES = """
 FOR node IN gateway_topology_nodes
   FILTER LENGTH(node.titles) == 0
   FILTER LENGTH(FOR edge IN gateway_topology_edges FILTER edge._from == node._id OR edge._to == node._id LIMIT 1 RETURN 1) == 0
-  REMOVE node IN gateway_topology_nodes
+  REMOVE node IN gateway_topology_nodes OPTIONS { exclusive: true }
 """
 KEEP_REFRESH = """
-UPSERT { _key: @origin } INSERT { _key: @origin, at: @at } UPDATE { at: @at } IN gateway_topology_refreshes
+UPSERT { _key: @origin } INSERT { _key: @origin, at: @at } UPDATE { at: @at } IN gateway_topology_refreshes OPTIONS { exclusive: true }
 """
 ALL_NODES = "FOR node IN gateway_topology_nodes RETURN { kind: node.kind, name: node.name, titles: node.titles }"
 ALL_EDGES = "FOR edge IN gateway_topology_edges RETURN edge"

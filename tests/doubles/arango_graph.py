@@ -24,6 +24,7 @@ class ArangoGraphDouble:
     def __init__(self) -> None:
         self.graph: Document | None = None
         self.collections: dict[str, dict[str, Document]] = {}
+        self.conflicts: list[tuple[str, int]] = []  # statements to refuse once, each with its errorNum
         self._cursors: dict[str, list[Any]] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
@@ -97,10 +98,14 @@ class ArangoGraphDouble:
             return _refused(400, 1501, "syntax error, or a statement that this double does not know")
         if self.graph is None:
             return _refused(404, 1203, "collection or view not found")
+        for text, number in self.conflicts:
+            if _normal(text) == _normal(body["query"]):
+                self.conflicts.remove((text, number))
+                return _refused(409, number, "conflict")
         result = json.loads(json.dumps(answer(**body.get("bindVars", {}))))
-        number = str(len(self._cursors) + 1)
-        self._cursors[number] = result
-        return 201, self._batch(number)[1]
+        cursor = str(len(self._cursors) + 1)
+        self._cursors[cursor] = result
+        return 201, self._batch(cursor)[1]
 
     def _batch(self, number: str) -> tuple[int, Document]:
         batch, rest = self._cursors[number][:BATCH], self._cursors[number][BATCH:]
