@@ -4,6 +4,7 @@ import math
 import shutil
 from typing import Any
 
+from config.garbage import keep_what_is_loaded
 from config.settings import Settings, SettingsError
 from config.worker import DrainingWorker, PipelineLogger, SharedNumber, memory_directory, metrics_directory
 from gateway.observability.logging import configure_logging
@@ -60,6 +61,7 @@ def post_worker_init(worker: DrainingWorker) -> None:
     if (container := worker.container()) is not None:
         container.start()
         container.settle(SETTLE_SECONDS)
+    keep_what_is_loaded()
 
 
 def worker_exit(_server: Any, worker: DrainingWorker) -> None:

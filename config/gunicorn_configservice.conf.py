@@ -5,6 +5,7 @@ from types import FrameType
 from typing import Any
 
 from config.answering import AnsweringWorker
+from config.garbage import keep_what_is_loaded
 from config.settings import Settings
 from config.worker import PipelineLogger, memory_directory
 from gateway.observability.logging import configure_logging
@@ -52,3 +53,4 @@ def post_worker_init(worker: Any) -> None:
 
     signal.signal(signal.SIGTERM, end_long_polls)
     signal.siginterrupt(signal.SIGTERM, False)  # as gunicorn had it: no system call of a request is interrupted
+    keep_what_is_loaded()

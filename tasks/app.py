@@ -6,6 +6,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init, worker_process_shutdown
 
+from config.garbage import keep_what_is_loaded
 from config.settings import Settings
 from gateway.observability.logging import configure_logging
 from tasks.base import GatewayTask
@@ -38,6 +39,7 @@ def _configure_logging(**_: Any) -> None:
 def _start_process(**_: Any) -> None:
     """In each child, after the fork."""
     process.container()
+    keep_what_is_loaded()
 
 
 @worker_process_shutdown.connect
