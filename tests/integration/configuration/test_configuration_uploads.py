@@ -277,7 +277,7 @@ def test_two_uploads_at_once_store_one_flow(room: Room, other: Room, platform: P
 def test_a_run_of_a_flow_that_waits_is_told_after_its_upload(
     room: Room, other: Room, platform: PlatformConfigurationService, clock: FakeClock
 ) -> None:
-    start = StartReport("exec-1", {}, "tests", {}, clock.now())
+    start = StartReport("exec-1", "exec-1", {}, "tests", {}, clock.now())
     platform.stop()
     room.flows.register(flow_document())
     back(platform, clock)
