@@ -3,7 +3,8 @@
 Reads look into memory first, and at rows only while the service cannot be asked. Writes go to memory at once and to PostgreSQL later,
 from a background loop (`upkeep.py`): a hung PostgreSQL delays none. What must not be written down (secrets) stays in memory. A copy
 whose content did not change is written again only after `REWRITE_SECONDS`: after a restart its age can look that much older than it
-is, never younger.
+is, never younger. For as long, a row can hold what another process was told in between and this one never saw: it would take a
+statement for every answer to know.
 """
 
 import math
@@ -17,17 +18,16 @@ from gateway.clock import Clock
 from gateway.configuration.memory import Copy, CopyMemory, Kind, Place
 from gateway.configuration.model import CopyState
 from gateway.configuration.postgres import CopyRow, KnownCopyStore
+from gateway.configuration.unwritten import Batch, Unwritten
 from gateway.databases.errors import DatabaseDisabled, DatabaseError, StatementInvalid
 from gateway.databases.postgres import Postgres
 
 log = structlog.get_logger(__name__)
 
-REWRITE_SECONDS = 60.0
 READ_SECONDS = 1.0  # of a row, in the path of a request
 LOOK_AGAIN_SECONDS = 1.0  # for a row newer than the copy at hand: other processes write theirs about as often
 UNREADABLE_SECONDS = 5.0  # after rows could not be read, who holds a copy does not look for a newer one
-BATCH = 200
-MAX_UNWRITTEN = 4096
+MAX_LOOKS = 4096  # places remembered for that
 KEPT_ROWS = 20_000  # of each kind that callers can make grow
 
 
@@ -39,8 +39,7 @@ class Copies:
         self._clock = clock
         self._memory = memory or CopyMemory()
         self._lock = threading.Lock()
-        self._written: OrderedDict[Place, tuple[int, float]] = OrderedDict()  # digest, and when it was taken
-        self._unwritten: dict[Place, Copy | None] = {}  # None: to be removed
+        self._unwritten = Unwritten()
         self._look_at: OrderedDict[Place, float] = OrderedDict()  # when a row may be looked at next
         self._unreadable_until = -math.inf
 
@@ -57,17 +56,17 @@ class Copies:
         """
         copy = Copy(kind, key, body, self._clock.now(), self._clock.monotonic(), overrule=overrule)
         self._memory.put(copy)
-        self._write_later(copy.place, copy if lasting else None)
+        self._unwritten.add(copy.place, copy if lasting else None)
         return copy
 
     def forget(self, kind: Kind, key: str) -> None:
         """Drop the copy: the service itself says that the thing is gone. A flow whose upload waits keeps its row."""
         self._memory.drop(kind, key)
-        self._write_later((kind, key), None)
+        self._unwritten.add((kind, key), None)
 
     def hold(self, row: CopyRow) -> None:
-        """Keep in memory what was just written as a row."""
-        self._memory.put(self._from_row(row))
+        """Keep in memory what was just written as a row, or what another process was told."""
+        self._adopt(self._from_row(row))
 
     def find_in_memory(self, kind: Kind, key: str) -> Copy | None:
         """This process's copy."""
@@ -80,7 +79,7 @@ class Copies:
             return own
         row = self.find_row(kind, key)
         if row:
-            self._memory.put(row)
+            self._adopt(row)
         return row
 
     def find_newest(self, kind: Kind, key: str) -> Copy | None:
@@ -94,7 +93,7 @@ class Copies:
         row = self.find_row(kind, key)
         if row is None or (own and own.fetched_at >= row.fetched_at):
             return own
-        self._memory.put(row)
+        self._adopt(row)
         return row
 
     def find_row(self, kind: Kind, key: str) -> Copy | None:
@@ -114,8 +113,7 @@ class Copies:
         Raises:
             DatabaseError: PostgreSQL failed.
         """
-        with self._lock:
-            batch = dict(list(self._unwritten.items())[:BATCH])
+        batch = self._unwritten.take()
         try:
             self._write(batch)
         except StatementInvalid as error:
@@ -142,24 +140,15 @@ class Copies:
                 return False
             self._look_at[place] = now + LOOK_AGAIN_SECONDS
             self._look_at.move_to_end(place)
-            if len(self._look_at) > MAX_UNWRITTEN:
+            if len(self._look_at) > MAX_LOOKS:
                 self._look_at.popitem(last=False)
             return True
 
-    def _write_later(self, place: Place, copy: Copy | None) -> None:
-        with self._lock:
-            if copy and self._is_written(copy):
-                return
-            if place in self._unwritten or len(self._unwritten) < MAX_UNWRITTEN:
-                self._unwritten[place] = copy
+    def _adopt(self, copy: Copy) -> None:
+        self._memory.put(copy)
+        self._unwritten.saw(copy)
 
-    def _is_written(self, copy: Copy) -> bool:
-        if copy.overrule:
-            return False
-        digest, taken = self._written.get(copy.place, (None, 0.0))
-        return digest == copy.digest and copy.taken - taken < REWRITE_SECONDS and copy.place not in self._unwritten
-
-    def _write(self, batch: dict[Place, Copy | None]) -> None:
+    def _write(self, batch: Batch) -> None:
         if not batch:
             return
         with self._postgres.transaction() as connection:
@@ -170,9 +159,9 @@ class Copies:
                 if copy.overrule:
                     store.overrule_flow(copy.key, copy.body)
             store.remove([place for place, copy in batch.items() if copy is None])
-        self._settle(batch)
+        self._unwritten.settle(batch)
 
-    def _write_singly(self, batch: dict[Place, Copy | None]) -> None:
+    def _write_singly(self, batch: Batch) -> None:
         for place, copy in batch.items():
             try:
                 self._write({place: copy})
@@ -180,18 +169,7 @@ class Copies:
                 if not _refuses_content(error):
                     raise
                 log.warning("copy_not_storable", kind=str(place[0]), key=place[1])
-                self._settle({place: copy})
-
-    def _settle(self, batch: dict[Place, Copy | None]) -> None:
-        with self._lock:
-            for place, copy in batch.items():
-                if self._unwritten.get(place) is copy:
-                    self._unwritten.pop(place, None)
-                self._written.pop(place, None)
-                if copy:
-                    self._written[place] = (copy.digest, copy.taken)
-            while len(self._written) > MAX_UNWRITTEN:
-                self._written.popitem(last=False)
+                self._unwritten.settle({place: copy})
 
     def _read(self, ask: Any) -> list[CopyRow | None]:
         try:

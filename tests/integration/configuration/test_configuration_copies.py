@@ -11,6 +11,7 @@ from gateway.configuration.errors import ConfigNotFound, ConfigurationUnavailabl
 from gateway.configuration.memory import Kind
 from gateway.configuration.model import Source
 from gateway.configuration.postgres import KnownCopyStore
+from gateway.configuration.unwritten import BATCH_BYTES
 from gateway.databases.errors import DatabaseError
 from gateway.recovery.targets import DATABASE_POLICY
 from tests.doubles.platform_configuration_service import PlatformConfigurationService
@@ -61,6 +62,24 @@ def test_an_unchanged_copy_is_written_at_most_once_a_minute(room: Room, clock: F
         written.append(room.copies.flush())
         clock.advance(6)
     assert written == [1, *[0] * 9, 1, 0, 0]
+
+
+def test_a_value_that_changed_and_changed_back_stands_in_the_row_again(room: Room, other: Room, clock: FakeClock) -> None:
+    for who, value in ((room, "v"), (other, "new"), (room, "v")):
+        who.copies.find_newest(Kind.CONFIG, "k")  # as while the service is away, or from the shared cache
+        who.copies.remember(Kind.CONFIG, "k", {"key": "k", "value": value})
+        who.copies.flush()
+        clock.advance(10)
+    row = other.copies.find_row(Kind.CONFIG, "k")
+    assert row is not None
+    assert row.body["value"] == "v"
+
+
+def test_large_copies_are_written_in_batches_bounded_by_size(room: Room) -> None:
+    for number in range(5):
+        room.copies.remember(Kind.CONFIG, str(number), {"key": "k", "value": "x" * (BATCH_BYTES // 2)})
+    assert [room.copies.flush() for _ in range(6)] == [1, 1, 1, 1, 1, 0]
+    assert count_rows(room) == 5
 
 
 def test_an_older_copy_never_replaces_a_newer_one(
