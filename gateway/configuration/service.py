@@ -4,7 +4,7 @@ import itertools
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from config.groups import ConfigurationSettings
@@ -17,6 +17,7 @@ from gateway.configuration.model import ConfigValue, Instance, Known, Service, S
 from gateway.configuration.reader import Reader
 
 EVERY_SERVICE = "*"
+COPIES = (Source.MEMORY, Source.SHARED_CACHE)
 SECRET_NAME = re.compile(r"passw|secret|token|credential|(api|private|access|encryption)[-_.]?key", re.IGNORECASE)
 
 
@@ -72,8 +73,11 @@ class Services:
         Raises:
             ConfigurationUnavailable, UpstreamInvalid: it cannot be asked and no copy is known.
         """
+        return self._list(self._fresh_seconds)
+
+    def _list(self, fresh_seconds: float) -> Known[tuple[Service, ...]]:
         try:
-            known = self._reader.read(Kind.SERVICES, EVERY_SERVICE, self._client.list_services, fresh_seconds=self._fresh_seconds)
+            known = self._reader.read(Kind.SERVICES, EVERY_SERVICE, self._client.list_services, fresh_seconds=fresh_seconds)
         except NotOffered:
             return Known((), 0.0, stale=False, source=Source.SERVICE)
         return known.map(read_services)
@@ -110,11 +114,28 @@ class Services:
     def find_capable(self, capability: str) -> Service | None:
         """A living service with only those of its instances that hold the capability; the first by name when several do.
 
+        A copy in which nobody holds it is not believed: who came since is not in it.
+
         Raises:
             ConfigurationUnavailable, UpstreamInvalid: it cannot be asked and no copy is known.
         """
-        capable = (_narrow(each, capability) for each in self.list_services().value)
-        return min((service for service in capable if service.is_healthy), key=lambda service: service.name, default=None)
+        known = self.list_services()
+        found = _find_capable(known.value, capability)
+        return _find_capable(self._list(fresh_seconds=0.0).value, capability) if found is None and known.source in COPIES else found
+
+    def rediscover_capable(self, capability: str) -> Service:
+        """The same as the registry knows it now, never from a copy.
+
+        Raises:
+            ServiceNotFound: nobody alive holds it. ConfigurationUnavailable, UpstreamInvalid: the service cannot be asked.
+        """
+        known = self._list(fresh_seconds=0.0)
+        if known.stale:
+            raise ConfigurationUnavailable("The Configuration Service cannot be asked; only an old copy is known")
+        found = _find_capable(known.value, capability)
+        if found is None:
+            raise ServiceNotFound(f"No healthy service has the capability {capability!r}")
+        return found
 
     def choose_instance(self, service: Service) -> Instance:
         """One of its instances, each in turn; one that should be avoided only when there is no other.
@@ -126,6 +147,11 @@ class Services:
             raise ServiceNotFound(f"No healthy instance of {service.name!r} is registered")
         spared = self._avoided.spared(service)
         return spared[next(self._turns[service.name]) % len(spared)]
+
+
+def _find_capable(services: Iterable[Service], capability: str) -> Service | None:
+    capable = (_narrow(each, capability) for each in services)
+    return min((service for service in capable if service.is_healthy), key=lambda service: service.name, default=None)
 
 
 def _narrow(service: Service, capability: str) -> Service:

@@ -58,9 +58,10 @@ class ServiceUndiscovered(Unavailable):
 
     code = "SERVICE_DISCOVERY_ERROR"
 
-    def __init__(self, detail: str, *, service: str) -> None:
+    def __init__(self, detail: str, *, service: str | None = None, capability: str | None = None) -> None:
         super().__init__(detail)
         self.service = service
+        self.target = f"capability:{capability}" if capability else None
 
 
 class ServiceOverloaded(Unavailable):

@@ -121,7 +121,7 @@ class Fault:
         template: the masked message, ≤ 300 characters; safe to store, not for clients.
         detail: one sentence for a client; never driver text.
         vendor_code: SQLSTATE, ClickHouse code, Redis prefix, Arango errorNum, gRPC or HTTP status, errno name.
-        target: what is broken, as `database:<name>` or `service:<name>`; None when nothing outside is.
+        target: what is broken, as `database:<name>`, `service:<name>` or `capability:<word>`; None when nothing outside is.
         retry_after_seconds: waiting time the failing side asked for.
         errors: what is wrong with each field, for invalid input.
         refused: the call was not made, because its target's breaker is open.

@@ -1,4 +1,5 @@
-"""The two kinds of targets, `database:<name>` and `service:<name>`: how patient a breaker is with each, and what speaks against it."""
+"""The kinds of targets: `database:<name>`, `service:<name>`, and `capability:<word>`, which has no breaker. How patient a breaker is
+with each, and what speaks against it."""
 
 from gateway.databases.errors import DatabaseError, DatabasePoolExhausted, DatabaseReadOnly, DatabaseTimeout, DatabaseUnreachable
 from gateway.errors import GatewayError, Unavailable, UpstreamInvalid, UpstreamTimeout
@@ -6,6 +7,7 @@ from gateway.recovery.breaker_model import BY_CLASS, BreakerOpen, BreakerPolicy,
 
 DATABASE = "database:"
 SERVICE = "service:"
+CAPABILITY = "capability:"
 CONFIGURATION_SERVICE = "service:configuration-service"
 
 # Four seconds at the most: a database that answers again is in use within five, poller or not. Ten calls: one that hangs holds each

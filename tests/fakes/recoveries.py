@@ -7,6 +7,7 @@ from typing import Any
 
 from config.databases import PostgresSettings
 from config.recovery import RecoverySettings
+from gateway.configuration.errors import ServiceNotFound
 from gateway.configuration.model import FlowFilters, FlowPage, Instance, Known, Service, Source
 from gateway.databases.errors import DatabaseDisabled, DatabaseUnreachable
 from gateway.databases.model import DatabaseName, DatabaseStatus, Ping, Role, Status, StatusError
@@ -91,8 +92,9 @@ class FakeDiscovery:
     services: dict[str, Service] = field(default_factory=dict)
     error: GatewayError | None = None
 
-    def add(self, name: str, *ports: int, health: str | None = "/health") -> None:
-        self.services[name] = Service(name, "healthy", tuple(Instance("127.0.0.1", port, health_endpoint=health) for port in ports))
+    def add(self, name: str, *ports: int, health: str | None = "/health", capabilities: tuple[str, ...] = ()) -> None:
+        instances = tuple(Instance("127.0.0.1", port, health_endpoint=health, capabilities=capabilities) for port in ports)
+        self.services[name] = Service(name, "healthy", instances)
 
     def list_services(self) -> Known[tuple[Service, ...]]:
         return Known(tuple(self.services.values()), 0.0, stale=self.error is not None, source=Source.SERVICE)
@@ -101,6 +103,12 @@ class FakeDiscovery:
         if self.error:
             raise self.error
         return self.services[name]
+
+    def rediscover_capable(self, capability: str) -> Service:
+        for service in self.services.values():
+            if any(capability in instance.capabilities for instance in service.instances):
+                return service
+        raise ServiceNotFound(f"No healthy service has the capability {capability!r}")
 
 
 @dataclass

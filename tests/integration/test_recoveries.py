@@ -88,6 +88,21 @@ def test_a_strategy_that_did_not_heal_a_service_is_followed_by_another(world: Re
     assert (view.healed_by, world.ended[0].failed) == ("failover_instance", (Action.FAILOVER_INSTANCE, Action.REFRESH_DISCOVERY))
 
 
+def test_a_capability_is_back_when_a_service_of_any_name_registers_it(world: RecoveryWorld) -> None:
+    missing = Decision(Action.REFRESH_DISCOVERY, Strategy.DELAYED, "left_to_a_worker", retry_after_ms=5000)
+    recovery_id = world.intend("capability:moving_average", missing, kind=FaultType.SERVICE_DISCOVERY)
+    world.pump()
+    world.discovery.add("statistics", 9001, capabilities=("moving_average",))
+    world.clock.advance(12)
+    world.pump()
+    view = world.recoveries.get(recovery_id)
+    assert [(each.action, each.outcome) for each in view.attempts] == [
+        ("refresh_discovery", AttemptOutcome.FAILED),
+        ("refresh_discovery", AttemptOutcome.SUCCEEDED),
+    ]
+    assert (view.status, view.healed_by) == (RecoveryStatus.RECOVERED, "refresh_discovery")
+
+
 def test_an_alternative_that_is_explored_is_what_the_recovery_begins_with(world: RecoveryWorld) -> None:
     world.explored = Action.RETRY
     recovery_id = world.intend()

@@ -29,7 +29,7 @@ class CapabilityKind:
         """
         service = self._services.find_capable(call.type)
         if service is None:
-            raise ServiceUndiscovered(f"No healthy service has the capability {call.type!r}", service=call.type)
+            raise ServiceUndiscovered(f"No healthy service has the capability {call.type!r}", capability=call.type)
         answer = self._caller.call(
             service,
             ServiceCall(

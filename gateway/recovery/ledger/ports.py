@@ -46,6 +46,13 @@ class Discovery(Protocol):
             ServiceNotFound: nobody is alive. Unavailable, UpstreamInvalid: the registry cannot be asked.
         """
 
+    def rediscover_capable(self, capability: str) -> Service:
+        """A living service that holds the capability, as the registry knows it now.
+
+        Raises:
+            ServiceNotFound: nobody alive holds it. Unavailable, UpstreamInvalid: the registry cannot be asked.
+        """
+
 
 class FlowList(Protocol):
     """gateway.configuration's Flows."""

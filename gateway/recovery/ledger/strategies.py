@@ -12,7 +12,7 @@ from gateway.recovery.credentials import Credentials
 from gateway.recovery.ledger.model import Claim, Tried
 from gateway.recovery.ledger.ports import DatabaseSource, Discovery, Http, Strategy
 from gateway.recovery.model import Action, FaultType
-from gateway.recovery.targets import CONFIGURATION_SERVICE
+from gateway.recovery.targets import CAPABILITY, CONFIGURATION_SERVICE
 
 log = structlog.get_logger(__name__)
 
@@ -99,15 +99,17 @@ class Instances:
 
 
 class Rediscover:
-    """Ask the registry anew where a service is. One that was registered all the time has to answer as well."""
+    """Ask the registry anew where a service is, or who has a capability. One that was registered all the time has to answer as well."""
 
     def __init__(self, services: Discovery, instances: Instances) -> None:
         self._services = services
         self._instances = instances
 
     def __call__(self, claim: Claim) -> Tried:
+        target = claim.intent.target
+        find = self._services.rediscover_capable if target.startswith(CAPABILITY) else self._services.rediscover
         try:
-            service = self._services.rediscover(name_of(claim.intent.target))
+            service = find(name_of(target))
         except GatewayError as error:
             return Tried(healthy=False, detail=f"{error.code}: {error.detail}")
         count = len(service.instances)
@@ -174,10 +176,11 @@ def strategies(
 ) -> Mapping[Action, Strategy]:
     """What is done, by action. An action that is not here is nothing a worker can do."""
     failover = AskRegistry(services, Failover(services, instances))
-    probe = Probe({"database": Look(databases), "service": failover})
+    rediscover = Rediscover(services, instances)
+    probe = Probe({"database": Look(databases), "service": failover, "capability": rediscover})
     return {
         Action.RECONNECT_DATABASE: Reconnect(databases, credentials or Credentials()),
-        Action.REFRESH_DISCOVERY: AskRegistry(services, Rediscover(services, instances)),
+        Action.REFRESH_DISCOVERY: AskRegistry(services, rediscover),
         Action.FAILOVER_INSTANCE: failover,
         Action.RUN_RECOVERY_FLOW: run_flow,
         Action.RETRY: probe,

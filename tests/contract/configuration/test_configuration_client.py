@@ -91,6 +91,19 @@ def test_services_are_discovered_where_that_is_offered(served: ServedConfigurati
     assert [each.name for each in room.services.list_services().value] == ["prices"]
 
 
+def test_a_capability_that_came_since_the_last_list_is_found_at_once(served: ServedConfiguration, room: Room) -> None:
+    assert room.services.find_capable("price_lookup") is None
+    with pytest.raises(ServiceNotFound):
+        room.services.rediscover_capable("price_lookup")
+    if not served.offers_services:
+        return
+    room.client.register_service(REGISTRATION)
+    found = room.services.find_capable("price_lookup")
+    assert found == room.services.rediscover_capable("price_lookup")
+    assert found is not None
+    assert found.name == "prices"
+
+
 def test_a_service_that_nobody_registered_is_not_found(room: Room) -> None:
     for name in ("nobody", "..", "a/b"):
         with pytest.raises(ServiceNotFound):

@@ -80,6 +80,7 @@ def test_nobody_with_this_capability_may_be_back_soon(kind: CapabilityKind) -> N
     with pytest.raises(ServiceUndiscovered) as raised:
         kind(call())
     assert raised.value.retryable
+    assert raised.value.target == "capability:llm_prompt"
 
 
 def test_its_answer_must_be_json(kind: CapabilityKind, http: FakeHttp, directory: FakeDirectory) -> None:
