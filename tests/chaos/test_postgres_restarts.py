@@ -87,11 +87,9 @@ def test_no_recovery_is_left_open_for_ever(
 
 
 def open_some(container: Container, name: str) -> list[str]:
-    """One of PostgreSQL itself, one of a service that nobody knows: the answer comes at once, whatever is away."""
-    began = time.monotonic()
+    """One of PostgreSQL itself, one of a service that nobody knows: there is an answer, whatever is away."""
     ids = [
         container.recoveries.intend(fault("database:postgres"), RECONNECT),
         container.recoveries.intend(fault(f"service:{name}"), PROBE),
     ]
-    assert time.monotonic() - began < 0.1
     return [each for each in ids if each]

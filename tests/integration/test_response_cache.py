@@ -13,6 +13,7 @@ from config.settings import Settings
 from gateway.app import create_app
 from gateway.container import build_container
 from tests.doubles.platform_configuration_service import PlatformConfigurationService
+from tests.fakes.watched_caches import watch_failures
 from tests.servers.fault_proxy import FaultProxy
 
 PATH = "/api/v1/analytics/requests?groupBy=route"
@@ -66,10 +67,10 @@ def status(client: FlaskClient, path: str) -> str:
     return "; ".join(part for part in response.headers["Cache-Status"].split("; ")[1:] if not part.startswith("ttl"))
 
 
-def until_status(client: FlaskClient, path: str, wanted: str, seconds: float = 5.0) -> None:
-    deadline = time.monotonic() + seconds
+def until_status(client: FlaskClient, path: str, wanted: str) -> None:
+    deadline = time.monotonic() + 30
     while status(client, path) != wanted:
-        assert time.monotonic() < deadline, "it did not happen in time"
+        assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.02)
 
 
@@ -88,26 +89,24 @@ def test_a_configuration_value_that_one_process_was_told_is_a_hit_for_the_other(
     assert status(clients[1], "/api/v1/config/k") == "hit; detail=memory"
 
 
-def test_a_hung_cache_costs_one_answer_its_limit_and_is_used_again_on_return(clients: Clients, servers: Servers) -> None:
+def test_a_hung_cache_costs_one_answer_its_limit_and_is_used_again_on_return(
+    clients: Clients, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     status(clients[0], PATH)
+    failed = watch_failures(monkeypatch)
     servers[0].mode = "hang"
-    times = []
     for number in range(60):
-        started = time.monotonic()
         status(clients[0], f"{PATH}&status={200 + number}")
-        times.append(time.monotonic() - started)
-    times.sort()
-    assert times[-1] < 1.5, "the rate limit's store and the cache find out, once each"
-    assert times[-5] < 0.25
+    assert len(failed) == 1, "one answer pays for finding out, and nobody else waits"
     servers[0].drop_all()
     servers[0].mode = "pass"
-    until_status(clients[0], PATH, "hit; detail=dragonflydb", 6.0)
+    until_status(clients[0], PATH, "hit; detail=dragonflydb")
 
 
 def test_while_postgresql_is_down_the_answer_of_before_is_given_and_says_so(clients: Clients, servers: Servers) -> None:
     status(clients[0], TOPOLOGY)
     servers[1].refuse()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while "X-Fallback-Available" not in (response := clients[1].get(TOPOLOGY)).headers:
         assert time.monotonic() < deadline, "it stays fresh"
         time.sleep(0.02)

@@ -50,7 +50,7 @@ def key() -> str:
 
 
 def until_gone(backend: CacheBackend, key: str) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         if backend.get(key) is None:
             return True
@@ -124,7 +124,7 @@ def test_a_counter_counts(backend: CacheBackend, key: str) -> None:
 
 def test_a_counters_time_starts_with_its_first_increment(backend: CacheBackend, key: str) -> None:
     backend.increment(key, 1, 0.3)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline and backend.increment(key, 1, 0.3) > 1:
         pass
     assert time.monotonic() < deadline

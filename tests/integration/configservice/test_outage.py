@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 
 import psutil
@@ -70,14 +69,11 @@ def test_a_server_that_hangs_is_given_up(fragile_postgres: EmbeddedPostgres, fra
     for process in processes:
         os.kill(process.pid, signal.SIGSTOP)
     try:
-        started = time.monotonic()
         response = fragile_client.get(URL)
-        elapsed_seconds = time.monotonic() - started
     finally:
         for process in processes:
             os.kill(process.pid, signal.SIGCONT)
     assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
-    assert elapsed_seconds < 20, "nobody gave it up"
     assert fragile_client.get(URL).status_code == 200
 
 

@@ -35,7 +35,7 @@ def served_port(postgres_url: str, tmp_path: Path) -> Iterator[tuple[int, "subpr
 
 def wait_until_ready(port: int, process: "subprocess.Popen[bytes]") -> None:
     """Until it answers."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             assert call(port, "GET", "/health")[0] == 200
@@ -66,9 +66,8 @@ def test_long_polls_starve_nobody_and_end_with_the_process(served_port: tuple[in
         refused = 0
         while refused < 8:  # eight threads: four may wait, eight polls are answered at once
             refused = sum(each.done() for each in polls)
-        started = time.monotonic()
         assert call(port, "GET", "/api/v1/flows/types")[0] == 200
-        assert time.monotonic() - started < 1
+        assert sum(each.done() for each in polls) == 8, "it was answered while the others waited on"
         process.send_signal(signal.SIGTERM)
         assert [each.result(10)[0] for each in polls] == [200] * 12
         assert process.wait(10) == 0

@@ -1,6 +1,5 @@
 """Last-known-good copies over a real PostgreSQL: they outlive the process, and PostgreSQL never stands in the way of a read."""
 
-import time
 from contextlib import closing
 from random import Random
 
@@ -223,11 +222,11 @@ def test_a_hung_postgresql_slows_a_few_reads_and_then_none(platform: PlatformCon
         for _ in range(DATABASE_POLICY.minimum_calls):
             with pytest.raises(ConfigurationUnavailable):
                 room.configuration.get_value("k")
-        started = time.monotonic()
+        asked = hung.connections
         for _ in range(50):
             with pytest.raises(ConfigurationUnavailable):
                 room.configuration.get_value("k")
-        assert time.monotonic() - started < 20, "each of them waits for PostgreSQL"
+        assert hung.connections == asked, "PostgreSQL is left alone"
 
 
 def test_what_was_not_written_is_written_when_postgresql_can_again(room: Room) -> None:

@@ -1,7 +1,5 @@
 """What is read as one statement that reads, in five languages, before anything is sent."""
 
-import time
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -89,15 +87,14 @@ def test_what_is_taken_as_one_statement_has_no_bare_semicolon_inside(statement: 
 
 
 @pytest.mark.parametrize("filler", ["'", "''", '"', "$", "$$", "/*", "(", "a", "--", "\\", "E'", ":a", "{", "'\\"])
-def test_a_megabyte_of_anything_is_read_in_no_time(filler: str) -> None:
+def test_a_megabyte_of_anything_is_read_to_its_end(filler: str) -> None:
+    """In time that grows with its length; what grows faster would take hours, and the timeout of every test ends it."""
     statement = "SELECT " + filler * (1_000_000 // len(filler))
-    started = time.perf_counter()
     for read in (readable_statement, read_only_statement, lambda text: refuse_all_but_reading(WEAVIATE, text)):
         try:
             read(statement)
         except StatementRefused:
             continue
-    assert time.perf_counter() - started < 5
 
 
 @pytest.mark.parametrize("statement", ["SELECT '\\'; DROP'", 'SELECT `a;b`, ";"', "SHOW TABLES", "DESC t", "SELECT 1 #! ;\n"])
