@@ -76,7 +76,8 @@ def install_edge(app: Flask, settings: Settings) -> None:
     install_security_headers(app, settings.edge)
     install_cors(app, settings.edge)
     install_callers(app, check_edge(settings.edge))
-    install_limits(app, settings.edge, settings.broker_url)
+    cache = app.extensions["container"].cache  # its first choice is the server that counts
+    install_limits(app, settings.edge, settings.broker_url, on_lost=cache.doubt_first)
     install_address_check(app)
     app.wsgi_app = OnePatience(app.wsgi_app, Postgres.one_request)  # type: ignore[method-assign]
     app.wsgi_app = DrainBody(app.wsgi_app, DRAINED_BODIES * settings.edge.max_body_bytes)  # type: ignore[method-assign]

@@ -13,7 +13,7 @@ FIRST_COOL_DOWN_SECONDS = 0.5
 LONGEST_COOL_DOWN_SECONDS = 3.0  # with jitter below 4 s: a backend that answers again is in use within 5 s
 RETURNED_LATELY_SECONDS = 30.0
 MOST_REMEMBERED = 10_000
-STUCK_SECONDS = 0.05  # a cache answers in less than one; who comes while a call takes longer does not wait behind it
+STUCK_SECONDS = 0.03  # a cache answers in less than one; who comes while a call takes longer does not wait behind it
 LONGEST_PROBE_SECONDS = 10.0  # a probe that was never reported counts as lost after this
 
 

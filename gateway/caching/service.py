@@ -134,6 +134,11 @@ class Cache:
         except TimeoutError as error:
             raise UpstreamTimeout("The value is still being loaded") from error
 
+    def doubt_first(self) -> None:
+        """Somebody else asked the first choice in vain: no caller waits for it until it answers a probe."""
+        if len(self._links) > 1:
+            self._note_failure(self._links[0], "doubted")
+
     def close(self) -> None:
         """Let go of every connection; the next call opens another."""
         for backend in self._backends:
@@ -191,12 +196,16 @@ class Cache:
                 link.forget_remembered()
                 answer = call(link.backend)
         except (DatabaseError, Unavailable) as error:  # an open breaker is Unavailable without a call
-            if link.failed():
-                log.warning("cache_backend_failed", backend=link.backend.name, error=type(error).__name__)
+            self._note_failure(link, type(error).__name__)
             return None
         if link.succeeded():
             log.info("cache_backend_returned", backend=link.backend.name)
         return answer
+
+    @staticmethod
+    def _note_failure(link: Link, error: str) -> None:
+        if link.failed():
+            log.warning("cache_backend_failed", backend=link.backend.name, error=error)
 
     def _now(self) -> float:
         return self._clock.now().timestamp()

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 SCHEME = "gateway-limits"
 MAX_CLIENTS_IN_MEMORY = 50_000
 TIMEOUT_SECONDS = 0.1  # of one wait: a server that is slower than that costs every request more than its count is worth
-STUCK_SECONDS = 0.05  # a count takes less than one; who comes while another takes longer counts in memory
+STUCK_SECONDS = 0.03  # a count takes less than one; who comes while another takes longer counts in memory
 PROBE_SECONDS = 1.0
 IDLE_SECONDS = 3600.0
 # The window starts with its first request; the answer carries the time left, so that the headers cost no second round trip.
@@ -31,6 +31,10 @@ local left = redis.call('PTTL', KEYS[1])
 if left < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[1] * 1000); left = ARGV[1] * 1000 end
 return {count, left}
 """
+
+
+def nobody_listens() -> None:
+    """Where nobody wants to hear that the server is lost."""
 
 
 class Windows:
@@ -80,10 +84,12 @@ class LimiterStore(Storage):
         *,
         redis_url: str = "",
         timeout_seconds: float = TIMEOUT_SECONDS,
+        on_lost: Callable[[], None] = nobody_listens,
         monotonic: Callable[[], float] = time.monotonic,
         **_: object,
     ) -> None:
         super().__init__(uri)
+        self._on_lost = on_lost
         self._memory = Windows()
         self._last = threading.local()  # the window this thread counted last: the headers of the same request read it
         self._server = _server(redis_url, timeout_seconds) if redis_url else None
@@ -129,6 +135,7 @@ class LimiterStore(Storage):
         if self._up.is_set():
             self._up.clear()
             log.warning("limiter_store_lost", error=type(error).__name__, fallback="memory")
+            self._on_lost()
         self._prober.start()
         self._prober.wake()
 

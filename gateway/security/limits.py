@@ -5,6 +5,7 @@ Source: draft-ietf-httpapi-ratelimit-headers-11 (RateLimit-Policy, RateLimit), R
 
 import math
 import time
+from collections.abc import Callable
 from typing import NoReturn
 
 from flask import Flask, Response, request
@@ -20,13 +21,18 @@ NEVER_LIMITED = frozenset({"health.livez", "health.readyz", "health.health", "me
 UNMATCHED = "unmatched"  # requests to unknown paths count too
 
 
-def install_limits(app: Flask, edge: EdgeSettings, redis_url: str | None) -> Limiter:
-    """Limit every request but health probes, metrics and preflights. The store is `redis_url`, or this process's memory without one."""
+def install_limits(app: Flask, edge: EdgeSettings, redis_url: str | None, on_lost: Callable[[], None]) -> Limiter:
+    """Limit every request but health probes, metrics and preflights.
+
+    Args:
+        redis_url: where to count; None is this process's memory.
+        on_lost: told when that server stops counting, which a request notices here first.
+    """
     limiter = Limiter(
         key_func=client_key,
         application_limits=[f"{edge.rate_limit_requests} per {edge.rate_limit_window_seconds} second"],
         storage_uri=f"{SCHEME}://",
-        storage_options={"redis_url": redis_url or ""},
+        storage_options={"redis_url": redis_url or "", "on_lost": on_lost},  # type: ignore[dict-item]  # passed on to our store as it is
         strategy="fixed-window",
         headers_enabled=False,
         request_identifier=lambda: request.endpoint or UNMATCHED,

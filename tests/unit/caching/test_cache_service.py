@@ -67,6 +67,25 @@ def test_nobody_waits_behind_a_call_that_hangs(cache: Cache, first: BreakableCac
     assert cache.served_by == "dragonflydb"
 
 
+def test_a_first_choice_that_others_doubt_is_probed_before_it_is_asked(first: BreakableCache, clock: FakeClock) -> None:
+    cache = Cache([first, InProcessCache(clock)], clock)
+    cache.set("k", b"v", 60)
+    cache.doubt_first()
+    asked = first.calls
+    assert cache.get("k") == b"v"
+    assert first.calls == asked
+    clock.advance(REST_SECONDS)
+    cache.get("k")
+    assert cache.served_by == "dragonflydb"
+
+
+def test_the_last_choice_cannot_be_doubted(clock: FakeClock) -> None:
+    cache = Cache([InProcessCache(clock)], clock)
+    cache.doubt_first()
+    cache.set("k", b"v", 60)
+    assert cache.get("k") == b"v"
+
+
 def test_a_value_survives_the_loss_of_both_servers(cache: Cache, first: BreakableCache, second: BreakableCache) -> None:
     cache.set("k", b"v", 60)
     first.down = second.down = True

@@ -120,3 +120,14 @@ def test_nobody_waits_behind_a_count_that_a_hung_server_keeps() -> None:
     waiting.join()
     store.close()
     assert store.get("first") == 1
+
+
+def test_who_shares_the_server_is_told_once_that_it_is_lost() -> None:
+    told = []
+    with socket.socket() as refusing:
+        refusing.bind(("127.0.0.1", 0))
+        url = f"redis://127.0.0.1:{refusing.getsockname()[1]}"
+        store = LimiterStore("gateway-limits://", redis_url=url, on_lost=lambda: told.append("lost"))
+        assert [store.incr("a", 60), store.incr("a", 60)] == [1, 2]
+        store.close()
+    assert told == ["lost"]
