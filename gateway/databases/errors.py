@@ -1,6 +1,6 @@
 """What can go wrong with a database, said once for all six engines. No vendor exception leaves `gateway/databases/`."""
 
-from gateway.errors import Conflict, GatewayError, InvalidInput, NotFound, Unavailable
+from gateway.errors import Conflict, GatewayError, InvalidInput, NotFound, Unavailable, UpstreamTimeout
 
 
 class DatabaseError(GatewayError):
@@ -76,6 +76,13 @@ class AnswerTooLarge(StatementInvalid):
     """A single value or answer is larger than a process may hold; ask for less of it."""
 
     code = "ANSWER_TOO_LARGE"
+
+
+class StatementTooSlow(UpstreamTimeout):
+    """The server ended a caller's statement at the caller's own limit. The server is well, so this is no DatabaseError."""
+
+    code = "STATEMENT_TIMEOUT"
+    retryable = False
 
 
 class DatabaseNotFound(NotFound):

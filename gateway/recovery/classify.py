@@ -180,8 +180,10 @@ def _verdict_of_code(code: Code, source: str) -> Verdict | None:
 
 def _own_code(error: GatewayError) -> Code | None:
     value = getattr(error, "vendor_code", None)
-    if not value or not isinstance(error, DatabaseError) or isinstance(error, StatementRefused):  # its code is a word of the statement
+    if not value or isinstance(error, StatementRefused):  # its code is a word of the statement
         return None
+    if not isinstance(error, DatabaseError):  # a called service's own answer: 400 and 503 are different faults
+        return (CodeKind.HTTP, value)
     kind = CODE_KINDS.get(error.database, CodeKind.HTTP)
     return (CodeKind.HTTP if kind is CodeKind.GRPC and value.isdigit() else kind), value
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from gateway.clock import Clock
-from gateway.databases.errors import DatabasePoolExhausted, DatabaseTimeout
+from gateway.databases.errors import DatabasePoolExhausted, DatabaseTimeout, StatementTooSlow
 from gateway.databases.model import DatabaseName, ResultSet
 from gateway.databases.observing import Look, timed_out
 from gateway.recovery.immediate import ImmediateRecovery
@@ -81,7 +81,12 @@ class DatabaseGuards:
             target = f"{DATABASE}{name}"
             judge = judge_of(target, callers_own=True)
             with self._noticing(name):
-                return recovery.run(target, read, timeout_seconds=timeout_seconds, repeatable=True, judge=judge)
+                try:
+                    return recovery.run(target, read, timeout_seconds=timeout_seconds, repeatable=True, judge=judge)
+                except DatabaseTimeout as error:
+                    if error.vendor_code not in ENDED_BY_SERVER:
+                        raise
+                    raise StatementTooSlow(f"{error.detail} of {round(timeout_seconds * 1000)} ms; ask for less, or allow more") from None
 
         return run
 

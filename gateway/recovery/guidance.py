@@ -6,7 +6,7 @@ from typing import Any
 from gateway.recovery.model import Action, Decision, Fault, FaultType
 
 BY_ACTION: Mapping[Action, str] = {
-    Action.RETRY: "It is tried again in the background; try again after retryAfter.",
+    Action.RETRY: "The gateway is looking whether it answers again; try again after retryAfter.",
     Action.RECONNECT_DATABASE: "The gateway is reconnecting to the database; try again after retryAfter.",
     Action.FAILOVER_INSTANCE: "The gateway is looking for another instance of the service; try again after retryAfter.",
     Action.REFRESH_DISCOVERY: "The gateway is asking again where the service is; try again after retryAfter.",
@@ -30,6 +30,7 @@ BY_TYPE: Mapping[FaultType, str] = {
     FaultType.FLOW: "Read the execution's nodes to see which step failed and why.",
     FaultType.UNKNOWN: "Report the requestId to an operator.",
 }
+TOO_SLOW = "Ask for less at once, or allow more time; the same fails again."
 COLLIDED = "Somebody else changed it at the same moment; try again after retryAfter."
 
 
@@ -41,6 +42,8 @@ def guidance(fault: Fault, decision: Decision) -> str:
         return f"{BY_ACTION[Action.CORRECT_REQUEST]} {fields}{more}"
     if fault.type is FaultType.CONFLICT and fault.retryable:
         return COLLIDED
+    if fault.type is FaultType.TIMEOUT and not fault.retryable:
+        return TOO_SLOW
     return BY_ACTION.get(decision.action) or BY_TYPE.get(fault.type) or BY_TYPE[FaultType.UNKNOWN]
 
 

@@ -302,6 +302,21 @@ def test_a_database_that_the_poller_sees_down_opens_a_recovery_and_its_return_cl
     assert [each.detail for each in world.noticed] == ["It cannot be reached"]  # once for the outage
 
 
+def test_an_outage_that_copies_hid_from_all_clients_is_learned_from_once(world: RecoveryWorld) -> None:
+    lost = replace(fault(CONFIGURATION_SERVICE, FaultType.UPSTREAM), fingerprint="v1-03")
+    opened = replace(changed(BreakerState.CLOSED, BreakerState.OPEN, world.clock.now(), blamed=lost), target=CONFIGURATION_SERVICE)
+    world.recoveries.breaker_changed(opened)
+    world.recoveries.breaker_changed(replace(opened, old=BreakerState.HALF_OPEN))  # a probe failed: the same outage
+    assert [each.fingerprint for each in world.noticed] == ["v1-03"]
+
+
+def test_a_service_whose_calls_failed_was_learned_from_where_they_failed(world: RecoveryWorld) -> None:
+    world.recoveries.breaker_changed(changed(BreakerState.CLOSED, BreakerState.OPEN, world.clock.now(), blamed=fault(ORDERS)))
+    assert world.noticed == []
+    world.recoveries.breaker_changed(changed(BreakerState.CLOSED, BreakerState.OPEN, world.clock.now()))
+    assert [each.detail for each in world.noticed] == ["It answers too slowly"]
+
+
 def test_a_breaker_that_opens_and_closes_opens_and_closes_a_recovery(world: RecoveryWorld) -> None:
     world.recoveries.breaker_changed(changed(BreakerState.CLOSED, BreakerState.OPEN, world.clock.now()))
     world.recoveries.step()

@@ -27,7 +27,7 @@ from gateway.recovery.ledger.writing import UNREACHABLE, Writer
 from gateway.recovery.model import Action, Decision, Fault
 from gateway.recovery.model import Strategy as When
 from gateway.recovery.policy import DELAYED_ACTION, RecoveryPolicy
-from gateway.recovery.targets import SERVICE
+from gateway.recovery.targets import CONFIGURATION_SERVICE, SERVICE
 from gateway.spool import FileSpool
 
 log = structlog.get_logger(__name__)
@@ -184,7 +184,11 @@ class Recoveries:
         """
         opened = change.new is BreakerState.OPEN and change.cause is Cause.CALLS
         if opened and change.target.startswith(SERVICE):
-            self.report(fault_of_breaker(change.target, change.blamed), change.at, usual=Action.FAILOVER_INSTANCE)
+            fault = fault_of_breaker(change.target, change.blamed)
+            unmet = change.target == CONFIGURATION_SERVICE or change.blamed is None  # copies answered, or calls that were only slow
+            if unmet and change.old is BreakerState.CLOSED:
+                self._on_noticed(fault)
+            self.report(fault, change.at, usual=Action.FAILOVER_INSTANCE)
         elif change.new is BreakerState.CLOSED and change.old is BreakerState.HALF_OPEN:
             self.healed(change.target, change.at)
 

@@ -84,6 +84,13 @@ def test_a_read_that_is_none_is_pointed_at(body: dict[str, Any], pointer: str) -
     assert (response.status_code, pointers(response.get_json())) == (400, [pointer])
 
 
+@pytest.mark.parametrize(("path", "plain"), [("analytics/requests?since=x", "moment"), ("flows?includeArchived=x", "true or false")])
+def test_what_is_wrong_with_a_parameter_is_said_plainly(path: str, plain: str) -> None:
+    [error] = make_client().get(f"/api/v1/{path}").get_json()["error"]["errors"]
+    assert plain in error["detail"]
+    assert "Input" not in error["detail"]
+
+
 def test_services_and_one_of_them() -> None:
     client = make_client()
     assert [service["name"] for service in client.get("/api/v1/services").get_json()["data"]] == ["orders"]

@@ -42,10 +42,11 @@ from gateway.errors import (
     UpstreamInvalid,
     UpstreamTimeout,
 )
+from gateway.executions.errors import AnswerUnexpected, ServiceOverloaded
 from gateway.flows.errors import ExpressionFailed
 from gateway.recovery.breaker import BreakerOpen
 from gateway.recovery.classify import UNEXPECTED, classify
-from gateway.recovery.model import Category, FaultType, FlowOrigin, Severity
+from gateway.recovery.model import Category, Fault, FaultType, FlowOrigin, Severity
 
 T = FaultType
 PLATFORM_TYPES = {
@@ -203,6 +204,16 @@ def test_a_wrapped_driver_error_lends_its_code_to_our_own() -> None:
     fault = classify(error)
     assert (fault.vendor_code, fault.target, fault.confidence) == ("08006", "database:postgres", 1.0)
     assert "PgError" in fault.error_class
+
+
+def test_what_a_service_answered_tells_its_faults_apart() -> None:
+    def answered(status: int) -> Fault:
+        kind = ServiceOverloaded if status == 503 else AnswerUnexpected
+        return classify(kind(f"Service 'prices' answered {status}", service="prices", status=status))
+
+    assert (answered(503).type, answered(503).retryable, answered(503).vendor_code) == (FaultType.UPSTREAM, True, "503")
+    assert (answered(400).type, answered(400).retryable, answered(400).vendor_code) == (FaultType.UPSTREAM, False, "400")
+    assert answered(503).fingerprint != answered(400).fingerprint
 
 
 def test_one_of_ours_below_a_stranger_is_found() -> None:

@@ -4,12 +4,15 @@ from contextlib import ExitStack
 
 import pytest
 
-from gateway.databases.errors import DatabasePoolExhausted, DatabaseTimeout, DatabaseUnreachable
+from gateway.databases.errors import DatabasePoolExhausted, DatabaseTimeout, DatabaseUnreachable, StatementTooSlow
 from gateway.databases.model import DatabaseName, ResultSet, StatusError
 from gateway.databases.observing import Look
 from gateway.recovery.breaker import BreakerState
+from gateway.recovery.classify import classify
+from gateway.recovery.decide import decide
 from gateway.recovery.guards import DOUBT_SECONDS, FEW, SILENT_SECONDS, STUCK_SECONDS, DatabaseGuards
 from gateway.recovery.immediate import ImmediateRecovery
+from gateway.recovery.model import FaultType, Strategy
 from gateway.recovery.registry import Breakers
 from gateway.recovery.targets import DatabaseBreakerOpen
 from tests.fakes.clock import FakeClock
@@ -202,9 +205,12 @@ def test_a_callers_slow_statements_do_not_shut_others_out() -> None:
         raise DatabaseTimeout(NAME, "x", vendor_code="159")
 
     for _ in range(10):
-        with pytest.raises(DatabaseTimeout):
+        with pytest.raises(StatementTooSlow) as raised:
             bench.read(NAME, slow, 30.0)
     assert bench.breakers.of(f"database:{NAME}").state() is BreakerState.CLOSED
+    fault = classify(raised.value)
+    assert (fault.type, fault.target, fault.retryable) == (FaultType.TIMEOUT, None, False)
+    assert decide(fault).strategy is Strategy.NONE, "a database that is well needs no recovery"
 
 
 def test_a_hung_server_is_noticed_by_callers_reads_too() -> None:
