@@ -7,29 +7,13 @@ from collections.abc import Mapping
 
 from clickhouse_driver import errors as vendor
 
-from gateway.databases.errors import (
-    DatabaseAuthenticationFailed,
-    DatabaseError,
-    DatabaseFailed,
-    DatabaseReadOnly,
-    DatabaseTimeout,
-    DatabaseUnreachable,
-    StatementInvalid,
-    StatementRefused,
-)
+from gateway.databases.error_rules import FAILED, FULL, INVALID, LATE, REFUSES_US, UNREACHABLE, ClassRules, Rule, made, rule_for
+from gateway.databases.errors import DatabaseError, DatabaseUnreachable, StatementRefused
 from gateway.databases.model import DatabaseName
 
 NAME = DatabaseName.CLICKHOUSE
-Rule = tuple[type[DatabaseError], str]
-
-LATE: Rule = (DatabaseTimeout, "ClickHouse did not answer in time")
-REFUSES_US: Rule = (DatabaseAuthenticationFailed, "ClickHouse refuses our credentials")
-UNREACHABLE: Rule = (DatabaseUnreachable, "ClickHouse cannot be reached")
-BUSY: Rule = (DatabaseUnreachable, "ClickHouse is out of resources")
-FULL: Rule = (DatabaseReadOnly, "ClickHouse accepts reads only, or its disk is full")
-REFUSED: Rule = (StatementRefused, "ClickHouse does not run this statement for us")
-INVALID: Rule = (StatementInvalid, "ClickHouse refuses the statement")
-FAILED: Rule = (DatabaseFailed, "ClickHouse could not run the statement")
+BUSY: Rule = (DatabaseUnreachable, "{engine} is out of resources")
+REFUSED: Rule = (StatementRefused, "{engine} does not run this statement for us")
 
 
 def _numbers(text: str) -> frozenset[int]:
@@ -57,7 +41,7 @@ _BY_CODES: tuple[tuple[Rule, frozenset[int]], ...] = (
 CODE_RULES: Mapping[int, Rule] = {code: rule for rule, codes in _BY_CODES for code in codes}
 
 # Every exception class of the driver; a test fails when a new version brings one that is not here.
-CLASS_RULES: Mapping[type[BaseException], Rule] = {
+CLASS_RULES: ClassRules = {
     vendor.Error: FAILED,
     vendor.ServerException: FAILED,
     vendor.LogicalError: FAILED,
@@ -83,6 +67,5 @@ def translate(error: Exception) -> DatabaseError:
     """Our error for a vendor's: a server's by its code, then by the class."""
     code = error.code if isinstance(error, vendor.ServerException) else None
     rule = CODE_RULES.get(code) if code is not None else None
-    kind, detail = rule or next((CLASS_RULES[base] for base in type(error).__mro__ if base in CLASS_RULES), FAILED)
     vendor_code = str(code) if code is not None else str(getattr(error, "code", None) or type(error).__name__)
-    return kind(NAME, detail, vendor_code=vendor_code)
+    return made(NAME, "ClickHouse", rule or rule_for(type(error), CLASS_RULES), vendor_code)

@@ -18,30 +18,27 @@ with warnings.catch_warnings():
 
 from gateway.databases.bounded_http import BodyTooLarge, TooLate
 from gateway.databases.connections import PoolExhausted
-from gateway.databases.errors import (
-    AnswerTooLarge,
-    DatabaseAuthenticationFailed,
-    DatabaseError,
-    DatabaseFailed,
-    DatabasePoolExhausted,
-    DatabaseReadOnly,
-    DatabaseTimeout,
-    DatabaseUnreachable,
-    StatementConflict,
-    StatementInvalid,
+from gateway.databases.error_rules import (
+    CONFLICT,
+    EXHAUSTED,
+    FAILED,
+    INVALID,
+    LATE,
+    REFUSES_US,
+    STATUS_RULES,
+    TOO_LARGE,
+    UNREACHABLE,
+    ClassRules,
+    Rule,
+    made,
+    rule_for,
 )
+from gateway.databases.errors import DatabaseError, DatabaseUnreachable
 from gateway.databases.model import DatabaseName
 
 NAME = DatabaseName.WEAVIATE
-Rule = tuple[type[DatabaseError], str]
-
-LATE: Rule = (DatabaseTimeout, "Weaviate did not answer in time")
-REFUSES_US: Rule = (DatabaseAuthenticationFailed, "Weaviate refuses our credentials")
-UNREACHABLE: Rule = (DatabaseUnreachable, "Weaviate cannot be reached")
-NO_GRPC: Rule = (DatabaseUnreachable, "Weaviate does not answer over gRPC")
-INVALID: Rule = (StatementInvalid, "Weaviate refuses the statement")
-CONFLICT: Rule = (StatementConflict, "The object conflicts with one that exists")
-FAILED: Rule = (DatabaseFailed, "Weaviate could not run the statement")
+NO_GRPC: Rule = (DatabaseUnreachable, "{engine} does not answer over gRPC")
+STRANGER: Rule = (DatabaseUnreachable, "What answers is not {engine}")
 
 
 class GrpcFailed(Exception):
@@ -56,22 +53,6 @@ class NotServing(Exception):
     """The gRPC health check answered, but not SERVING."""
 
 
-STATUS_RULES: Mapping[int, Rule] = {
-    400: INVALID,
-    401: REFUSES_US,
-    403: REFUSES_US,
-    404: INVALID,
-    405: INVALID,
-    408: LATE,
-    409: CONFLICT,
-    413: INVALID,
-    422: INVALID,
-    429: UNREACHABLE,
-    502: UNREACHABLE,
-    503: UNREACHABLE,
-    504: LATE,
-    507: (DatabaseReadOnly, "Weaviate's disk is full"),
-}
 # UNKNOWN is not here: the server says it of a missing collection and of failures of its own alike, and only its text tells them apart.
 GRPC_RULES: Mapping[StatusCode, Rule] = {
     StatusCode.DEADLINE_EXCEEDED: LATE,
@@ -88,10 +69,10 @@ GRPC_RULES: Mapping[StatusCode, Rule] = {
     StatusCode.RESOURCE_EXHAUSTED: UNREACHABLE,
 }
 # Every exception class of the client; a test fails when a new version brings one that is not here.
-CLASS_RULES: Mapping[type[BaseException], Rule] = {
+CLASS_RULES: ClassRules = {
     vendor.WeaviateBaseError: FAILED,
     vendor.UnexpectedStatusCodeError: FAILED,
-    vendor.ResponseCannotBeDecodedError: (DatabaseUnreachable, "What answers is not Weaviate"),
+    vendor.ResponseCannotBeDecodedError: STRANGER,
     vendor.ObjectAlreadyExistsError: CONFLICT,
     vendor.AuthenticationFailedError: REFUSES_US,
     vendor.InsufficientPermissionsError: REFUSES_US,
@@ -129,8 +110,8 @@ CLASS_RULES: Mapping[type[BaseException], Rule] = {
     vendor._BatchStreamShutdownError: FAILED,
     NotServing: NO_GRPC,
     TooLate: LATE,
-    BodyTooLarge: (AnswerTooLarge, "The answer is too large; ask for less"),
-    PoolExhausted: (DatabasePoolExhausted, "Every Weaviate connection of this process is in use"),
+    BodyTooLarge: TOO_LARGE,
+    PoolExhausted: EXHAUSTED,
     httpx.TimeoutException: LATE,
     httpx.HTTPError: UNREACHABLE,
     httpx.StreamError: UNREACHABLE,
@@ -146,9 +127,7 @@ TRANSLATED: tuple[type[Exception], ...] = (
 def translate(error: Exception) -> DatabaseError:
     """Our error: by gRPC code, by HTTP status, by class."""
     if isinstance(error, GrpcFailed):
-        kind, detail = GRPC_RULES.get(error.code, FAILED)
-        return kind(NAME, detail, vendor_code=error.code.name)
+        return made(NAME, "Weaviate", GRPC_RULES.get(error.code, FAILED), error.code.name)
     status = error.status_code if isinstance(error, vendor.UnexpectedStatusCodeError) else None
-    by_class = next((CLASS_RULES[base] for base in type(error).__mro__ if base in CLASS_RULES), FAILED)
-    kind, detail = STATUS_RULES.get(status or 0) or by_class
-    return kind(NAME, detail, vendor_code=str(status) if status else type(error).__name__)
+    rule = STATUS_RULES.get(status or 0) or rule_for(type(error), CLASS_RULES)
+    return made(NAME, "Weaviate", rule, str(status) if status else type(error).__name__)
