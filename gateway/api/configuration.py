@@ -3,7 +3,7 @@
 from flask import Blueprint, Response
 from werkzeug.routing import PathConverter
 
-from gateway.api.freshness import fresh_answer
+from gateway.api.freshness import CONDITION, fresh_answer
 from gateway.api.models.common import Fresh
 from gateway.api.models.configuration import ConfigShape, Layers
 from gateway.api.operations import operation
@@ -33,7 +33,7 @@ blueprint.record_once(lambda state: state.app.url_map.converters.update(key=_Key
     query=Layers,
     answers={200: Fresh[ConfigShape], 304: None},
     problems=(400, 404, 503),
-    headers={"If-None-Match": "ETag of an earlier answer: 304 when nothing changed"},
+    headers=CONDITION,
 )
 def show(key: str) -> Response:
     """The value that wins: user over tenant over environment over global. `stale` marks the last known good one.

@@ -4,7 +4,7 @@ import re
 
 from flask import Blueprint, Response
 
-from gateway.api.freshness import fresh_answer
+from gateway.api.freshness import CONDITION, fresh_answer
 from gateway.api.models.common import Fresh
 from gateway.api.models.configuration import DiscoveredShape, ServiceShape, discovered
 from gateway.api.operations import operation
@@ -18,7 +18,7 @@ NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 @blueprint.get("/services")
 @requires(Scope.READ)
-@operation("List the registered services", answers={200: Fresh[list[ServiceShape]], 304: None}, problems=(503,))
+@operation("List the registered services", answers={200: Fresh[list[ServiceShape]], 304: None}, problems=(503,), headers=CONDITION)
 def index() -> Response:
     """Every registered service, its instances and whether any of them holds its lease."""
     known = services().services.list_services()
@@ -28,7 +28,7 @@ def index() -> Response:
 
 @blueprint.get("/services/discover/<name>")
 @requires(Scope.READ)
-@operation("Discover a service", answers={200: Fresh[DiscoveredShape], 304: None}, problems=(400, 404, 503))
+@operation("Discover a service", answers={200: Fresh[DiscoveredShape], 304: None}, problems=(400, 404, 503), headers=CONDITION)
 def discover(name: str) -> Response:
     """One healthy instance to call (each call may name another one), and all of them."""
     if not NAME_PATTERN.fullmatch(name):

@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, request, url_for
 
 from gateway.api.answers import answer
-from gateway.api.freshness import fresh_answer
+from gateway.api.freshness import CONDITION, fresh_answer
 from gateway.api.models.common import JsonObject, Page, Pagination, Success
 from gateway.api.models.executions import ExecuteBody, ExecutionShape, ExecutionSummaryShape, HistoryQuery
 from gateway.api.models.flows import FlowDocument, FlowPageShape, FlowShape, FlowsQuery, RegisteredShape, ValidationShape
@@ -40,7 +40,7 @@ def register() -> Response:
 
 @blueprint.get("")
 @requires(Scope.READ)
-@operation("List flows", query=FlowsQuery, answers={200: FlowPageShape, 304: None}, problems=(400, 503))
+@operation("List flows", query=FlowsQuery, answers={200: FlowPageShape, 304: None}, problems=(400, 503), headers=CONDITION)
 def index() -> Response:
     """Definitions by page, filtered by type, status and tag."""
     query = parse_query(FlowsQuery)
@@ -57,7 +57,7 @@ def index() -> Response:
 
 @blueprint.get("/<flow_id>")
 @requires(Scope.READ)
-@operation("Read a flow", answers={200: FlowShape, 304: None}, problems=(404, 503))
+@operation("Read a flow", answers={200: FlowShape, 304: None}, problems=(404, 503), headers=CONDITION)
 def show(flow_id: str) -> Response:
     """One definition."""
     known = services().flows.get_document(flow_id)
@@ -101,10 +101,12 @@ def execute(flow_id: str) -> Response:
 @requires(Scope.READ)
 @operation("List a flow's executions", query=HistoryQuery, answers={200: Page[ExecutionSummaryShape]}, problems=(400, 404, 503))
 def history(flow_id: str) -> Response:
-    """Newest first, by `page` or by `offset`."""
+    """Newest first, by `page` or by `offset`. A flow that ran here has its history, whatever became of it."""
     query = parse_query(HistoryQuery)
     first = query.first
     page = services().executions.list_for_flow(flow_id, status=query.status, limit=query.limit, offset=first)
+    if page.total == 0:
+        services().flows.get_document(flow_id)  # 404 for a flow that nobody knows, as everywhere else
     shapes = [ExecutionSummaryShape.model_validate(execution) for execution in page.executions]
     pagination = Pagination.at(offset=first, limit=query.limit, total=page.total)
     return answer(Page[ExecutionSummaryShape](data=shapes, pagination=pagination))

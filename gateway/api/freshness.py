@@ -15,6 +15,7 @@ from gateway.databases.model import DatabaseName, Status
 
 CACHE_NAME = "api-gateway"
 FALLBACK = {"X-Fallback-Available": "true"}
+CONDITION = {"If-None-Match": "ETag of an earlier answer: 304 when nothing changed"}
 
 
 def freshness_headers(known: Known[Any], fresh_seconds: float | None) -> dict[str, str]:

@@ -15,14 +15,14 @@ from pydantic import BaseModel
 
 from config.groups import CacheSettings
 from gateway.api.answers import JSON, conditional, render
-from gateway.api.freshness import CACHE_NAME, FALLBACK, is_stand_in
+from gateway.api.freshness import CACHE_NAME, CONDITION, FALLBACK, is_stand_in
 from gateway.api.services import services
 from gateway.caching.model import LOADED, Cached
 from gateway.databases.model import DatabaseName
 from gateway.security.callers import current_caller, current_tenant
 
 REQUEST_HEADERS = {
-    "If-None-Match": "ETag of an earlier answer: 304 when nothing changed",
+    **CONDITION,
     "Cache-Control": "`no-cache`: computed anew for this request; `no-store`: and not kept for others either",
 }
 SERVED_FROM = "cache"

@@ -89,6 +89,13 @@ def test_a_path_variable_with_few_values_says_which(document: dict[str, Any]) ->
     }
 
 
+def test_whatever_may_answer_304_says_by_which_header(document: dict[str, Any]) -> None:
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            asked = {parameter["name"] for parameter in operation.get("parameters", [])}
+            assert ("304" in operation["responses"]) is ("If-None-Match" in asked), path
+
+
 def test_the_flow_language_is_part_of_the_document(document: dict[str, Any]) -> None:
     schema = {**document["paths"]["/api/v1/flows"]["post"]["requestBody"]["content"]["application/json"]["schema"]}
     validator = Draft202012Validator({**schema, "components": document["components"]})

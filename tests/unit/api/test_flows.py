@@ -154,6 +154,15 @@ def test_the_history_is_paged_and_filtered() -> None:
     assert body["pagination"] == {"page": 2, "limit": 2, "totalCount": 5, "totalPages": 3, "hasNext": True, "hasPrev": True}
 
 
+def test_only_a_flow_that_somebody_knows_has_a_history() -> None:
+    container = FakeContainer()
+    assert make_client(container).get(f"{FLOWS}/greeting/executions").get_json()["data"] == []
+    assert make_client(container).get(f"{FLOWS}/nobody/executions").status_code == 404
+    container.executions.runs = {"run-1": execution("run-1")}
+    container.flows.documents.clear()
+    assert len(make_client(container).get(f"{FLOWS}/greeting/executions").get_json()["data"]) == 1, "it ran here once"
+
+
 def test_the_history_may_begin_anywhere() -> None:
     container = FakeContainer()
     container.executions.runs = {f"run-{n}": execution(f"run-{n}") for n in range(5)}
