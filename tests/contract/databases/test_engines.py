@@ -272,7 +272,8 @@ def test_all_transactions_of_a_request_together_wait_for_a_silent_postgres_once(
             for _ in range(3):
                 with pytest.raises(DatabaseTimeout), made.postgres.transaction() as connection:
                     connection.exec_driver_sql("SELECT 1")
-            assert postgres_waiting.silent_seconds() == pytest.approx(0.5 + GRACE_SECONDS, abs=0.2)
+            limit = 0.5 + GRACE_SECONDS
+            assert limit <= postgres_waiting.silent_seconds() < 2 * limit
             opened = proxy.accepted
             proxy.mode = "pass"
             with pytest.raises(DatabaseTimeout), made.postgres.transaction():
@@ -283,11 +284,11 @@ def test_all_transactions_of_a_request_together_wait_for_a_silent_postgres_once(
 
 
 def test_an_answer_ends_the_silence(postgres_url: str) -> None:
-    with databases(DATABASE_URL=postgres_url, POSTGRES_STATEMENT_TIMEOUT_SECONDS="0.4") as made, made.postgres.one_request():
-        for _ in range(3):
+    with databases(DATABASE_URL=postgres_url, POSTGRES_STATEMENT_TIMEOUT_SECONDS="2") as made, made.postgres.one_request():
+        for _ in range(5):  # longer than one may take, together
             with made.postgres.transaction() as connection:
-                connection.exec_driver_sql("SELECT pg_sleep(0.3)")
-        assert postgres_waiting.silent_seconds() < 0.1
+                connection.exec_driver_sql("SELECT pg_sleep(0.5)")
+        assert postgres_waiting.silent_seconds() == 0
 
 
 def test_a_read_of_postgres_may_take_longer_than_a_statement_of_the_house(postgres_url: str) -> None:
