@@ -37,20 +37,23 @@ class Upkeep:
         """End it, after writing what was not written yet if PostgreSQL lets it."""
         self._loop.stop()
         try:
-            self._copies.flush()
+            self._flush_all()
         except (DatabaseError, DatabaseDisabled) as error:
             log.warning("known_copies_not_written", code=error.code)
 
     def step(self) -> float:
         """One round; returns the seconds until the next one."""
         try:
-            while self._copies.flush():
-                pass
+            self._flush_all()
             self._at_intervals()
         except (DatabaseError, DatabaseDisabled) as error:
             log.warning("known_copies_not_written", code=error.code)
             return RETRY_SECONDS
         return FLUSH_SECONDS
+
+    def _flush_all(self) -> None:
+        while self._copies.flush():
+            pass
 
     def _at_intervals(self) -> None:
         now = self._clock.monotonic()

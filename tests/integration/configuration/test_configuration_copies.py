@@ -241,6 +241,7 @@ def test_what_was_not_written_is_written_when_postgresql_can_again(room: Room) -
 
 
 def test_stopping_writes_what_is_left(room: Room) -> None:
-    room.configuration.get_value("k")
+    for number in range(3):
+        room.copies.remember(Kind.CONFIG, str(number), {"key": "k", "value": "x" * BATCH_BYTES})
     room.upkeep.stop()
-    assert count_rows(room) == 1
+    assert count_rows(room) == 3
