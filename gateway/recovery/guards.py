@@ -86,7 +86,8 @@ class DatabaseGuards:
                 except DatabaseTimeout as error:
                     if error.vendor_code not in ENDED_BY_SERVER:
                         raise
-                    raise StatementTooSlow(f"{error.detail} of {round(timeout_seconds * 1000)} ms; ask for less, or allow more") from None
+                    limit_ms = round(timeout_seconds * 1000)
+                    raise StatementTooSlow(f"The statement was ended at its limit of {limit_ms} ms; ask for less, or allow more") from None
 
         return run
 

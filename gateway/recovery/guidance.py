@@ -31,6 +31,7 @@ BY_TYPE: Mapping[FaultType, str] = {
     FaultType.UNKNOWN: "Report the requestId to an operator.",
 }
 TOO_SLOW = "Ask for less at once, or allow more time; the same fails again."
+LATER = "The database is not called now; try again after retryAfter."
 COLLIDED = "Somebody else changed it at the same moment; try again after retryAfter."
 
 
@@ -44,6 +45,8 @@ def guidance(fault: Fault, decision: Decision) -> str:
         return COLLIDED
     if fault.type is FaultType.TIMEOUT and not fault.retryable:
         return TOO_SLOW
+    if fault.type is FaultType.DATABASE_CONNECTION and decision.action is Action.WAIT:
+        return LATER
     return BY_ACTION.get(decision.action) or BY_TYPE.get(fault.type) or BY_TYPE[FaultType.UNKNOWN]
 
 

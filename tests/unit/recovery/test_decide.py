@@ -25,7 +25,7 @@ from gateway.recovery.budget import BudgetPolicy, RetryBudget
 from gateway.recovery.classify import classify
 from gateway.recovery.decide import Situation, decide
 from gateway.recovery.guidance import error_object, guidance
-from gateway.recovery.model import Action, Decision, FaultType, Strategy
+from gateway.recovery.model import Action, Decision, Fault, FaultType, Strategy
 from gateway.recovery.policy import RecoveryPolicy
 from tests.fakes.clock import FakeClock
 
@@ -166,6 +166,15 @@ def test_a_timeout_costs_double_and_time_earns_a_floor() -> None:
     assert budget.affords(timeout=False)
     assert not budget.spend(timeout=True)
     assert budget.spend(timeout=False)
+
+
+def test_guidance_tells_waiting_from_asking_for_less_and_from_calling_an_operator() -> None:
+    lost = Fault(FaultType.DATABASE_CONNECTION, True, "postgres", 1.0, "v1-0", "x", "x", target="database:postgres")
+    wait = Decision(Action.WAIT, Strategy.NONE, "time_may_heal", retry_after_ms=4000)
+    assert "retryAfter" in guidance(lost, wait)
+    assert "operator" in guidance(replace(lost, retryable=False), Decision(Action.NONE, Strategy.NONE, "nothing_helps"))
+    slow = replace(lost, type=FaultType.TIMEOUT, retryable=False)
+    assert "retryAfter" not in guidance(slow, decide(slow))
 
 
 def test_guidance_names_each_field_of_invalid_input() -> None:
