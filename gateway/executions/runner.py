@@ -104,6 +104,7 @@ class Runner:
             },
             parameters=claim.parameters,
             is_wanted=lambda: self._leases.holds(claim),
+            may_repeat=job.plan.flow.retry_policy.max_attempts > 1,
         )
         output = self._kinds.get(node.type, self._capability)(call)
         output_bytes = measure(output)

@@ -19,6 +19,7 @@ from gateway.outbox.model import TaskName
 from gateway.outbox.relay import Relay
 from gateway.outbox.service import Outbox
 from gateway.recovery.classify import classify
+from gateway.recovery.immediate import ImmediateRecovery
 from gateway.recovery.model import Fault
 from tests.fakes.clock import FakeClock
 from tests.fakes.sender import FakeSender
@@ -100,6 +101,7 @@ class ExecutionWorld:
         self.http = FakeHttp()
         self.reports = FakeRegistryReports()
         self.faults: list[tuple[Fault, str]] = []
+        self.recovery: ImmediateRecovery | None = None
         self.postgres = Postgres(PostgresSettings.read({"DATABASE_URL": postgres_url}))
         self.relay = Relay(self.postgres, self.sender, self.clock)
         self.outbox = Outbox(self.postgres, self.relay, self.clock)
@@ -117,6 +119,7 @@ class ExecutionWorld:
             on_fault=lambda fault, triggered_by: self.faults.append((fault, triggered_by)),
             clock=self.clock,
             settings=WorkerSettings(),
+            recovery=self.recovery,
         )
 
     def start(self, parameters: dict[str, Any] | None = None, **more: Any) -> str:

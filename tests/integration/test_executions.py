@@ -13,6 +13,8 @@ from gateway.executions.errors import ExecutionNotFound, FlowArchived, FlowNotAc
 from gateway.executions.model import ExecutionStatus, NodeStatus
 from gateway.outbound.answer import Answer
 from gateway.outbound.errors import UpstreamUnreachable
+from gateway.recovery.immediate import ImmediateRecovery
+from gateway.recovery.registry import Breakers
 from tests.fakes.executions import ExecutionWorld, flow_document
 from tests.fakes.upstream import json_answer
 
@@ -210,6 +212,24 @@ def test_attempts_end_with_the_policy(world: ExecutionWorld) -> None:
     assert view.nodes[0].attempts == 2
     assert view.error is not None
     assert view.error["status"] == 503
+
+
+@pytest.mark.parametrize("node", [SERVICE, {"type": "price_lookup"}])
+@pytest.mark.parametrize(("most", "calls"), [(1, {1}), (2, {4, 5, 6})])
+def test_where_one_attempt_is_allowed_a_service_is_called_once(
+    world: ExecutionWorld, node: dict[str, Any], most: int, calls: set[int]
+) -> None:
+    world.recovery = ImmediateRecovery(Breakers(world.clock), world.clock, sleep=world.clock.advance, roll=lambda: 0.0)
+    world.executions = world.another_process()
+    world.directory.add("prices", 9000, "price_lookup")
+    world.flows.add(flow_document({"fetch": node}, retryPolicy={"maxAttempts": most}))
+    world.http.answers = [json_answer({}, status=503)]
+    execution_id = world.start()
+    for _ in range(3):
+        world.pump()
+        world.clock.advance(40)
+    assert world.executions.get(execution_id).nodes[0].attempts == most
+    assert len(world.http.sent) in calls
 
 
 def test_an_unexpected_status_is_not_tried_again(world: ExecutionWorld) -> None:

@@ -28,6 +28,7 @@ def always() -> bool:
 class NodeCall:
     """One node to run: `config` is rendered, `inputs` are the outputs of the nodes before it by their ids.
 
+    `may_repeat`: False where the flow's retry policy allows one attempt: then its call reaches an instance once.
     `is_wanted`: False once the node was cancelled or taken over; asked before anything is done again.
     """
 
@@ -39,6 +40,7 @@ class NodeCall:
     inputs: Mapping[str, Any]
     parameters: Mapping[str, Any]
     is_wanted: Callable[[], bool] = always
+    may_repeat: bool = True
 
     @property
     def idempotency_key(self) -> str:

@@ -36,6 +36,7 @@ class ServiceCall:
         check: raises for an answer that is none of the expected.
         fits: whether an instance can take this call at all.
         is_wanted: whether it is to be made again (`NodeCall.is_wanted`).
+        may_repeat: whether it may be made again when an instance may have received it (`NodeCall.may_repeat`).
     """
 
     method: str
@@ -46,6 +47,7 @@ class ServiceCall:
     check: Callable[[Answer], None]
     fits: Callable[[Instance], bool] = field(default=_any_instance)
     is_wanted: Callable[[], bool] = always
+    may_repeat: bool = True
 
 
 class ServiceCaller:
@@ -86,7 +88,7 @@ class ServiceCaller:
             f"service:{service.name}",
             attempt,
             timeout_seconds=call.timeout_seconds,
-            repeatable=call.method not in NOT_EVEN_WITH_A_KEY,
+            repeatable=call.may_repeat and call.method not in NOT_EVEN_WITH_A_KEY,
             find_other=find_other,
         )
 

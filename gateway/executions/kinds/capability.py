@@ -41,6 +41,7 @@ class CapabilityKind:
                 check=lambda answer: check_status(answer, service.name, SUCCESS, self._clock.now()),
                 fits=lambda instance: call.type in instance.capabilities,
                 is_wanted=call.is_wanted,
+                may_repeat=call.may_repeat,
             ),
         )
         return answer.json() if answer.body else None

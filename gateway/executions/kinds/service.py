@@ -38,6 +38,7 @@ class ServiceKind:
                 timeout_seconds=request.timeout_seconds,
                 check=lambda answer: check_status(answer, request.service, request.expect, self._clock.now()),
                 is_wanted=call.is_wanted,
+                may_repeat=call.may_repeat,
             ),
         )
         return {"status": answer.status, "headers": dict(answer.headers), "body": body_of(answer)}

@@ -126,6 +126,15 @@ def test_an_overloaded_service_is_asked_again_unless_it_names_a_longer_time() ->
     assert len(bench.http.sent) == 1
 
 
+def test_a_call_of_a_flow_that_allows_one_attempt_reaches_one_instance_once() -> None:
+    bench = Bench(9001, 9002)
+    for failing in (json_answer({}, status=503), BROKE):
+        with pytest.raises((ServiceOverloaded, UpstreamUnreachable)):
+            bench.call(failing, json_answer({}), may_repeat=False)
+        assert len(bench.http.sent) == 1
+    assert bench.call(REFUSED, json_answer({}), may_repeat=False).status == 200, "nothing of the first was sent"
+
+
 def test_a_service_that_keeps_failing_is_not_called_for_a_moment() -> None:
     bench = Bench(9001)
     for _ in range(2):
