@@ -7,8 +7,8 @@ from datetime import datetime
 import structlog
 
 from gateway.clock import Clock
-from gateway.databases.errors import DatabaseError, DatabasePoolExhausted, DatabaseReadOnly, DatabaseTimeout
-from gateway.databases.model import DatabaseName, DatabaseStatus, Status, StatusError, served_by
+from gateway.databases.errors import DatabaseError, DatabasePoolExhausted, DatabaseReadOnly, DatabaseTimeout, DatabaseUnreachable
+from gateway.databases.model import DatabaseName, DatabaseStatus, Ping, Status, StatusError, served_by
 from gateway.databases.ports import Database
 from gateway.errors import GatewayError
 
@@ -55,7 +55,7 @@ def look_at(database: Database, timeout_seconds: float, clock: Clock, previous: 
     """Ping once. Never raises for what a server or driver does wrong: that is what the look is about."""
     started = clock.monotonic()
     try:
-        ping = database.ping(timeout_seconds)
+        ping = _ping(database, timeout_seconds, kept=previous.usable)
     except DatabaseError as error:
         failure = StatusError(type(error).__name__, error.code, error.detail, error.vendor_code)
         usable = isinstance(error, USABLE_ERRORS)
@@ -68,6 +68,16 @@ def look_at(database: Database, timeout_seconds: float, clock: Clock, previous: 
         return Look(clock.now(), None, (clock.monotonic() - started) * 1000, clock.now(), ping.version, usable=True)
     elapsed_ms = (clock.monotonic() - started) * 1000
     return Look(clock.now(), failure, elapsed_ms, previous.last_ok_at, previous.version, usable)
+
+
+def _ping(database: Database, timeout_seconds: float, *, kept: bool) -> Ping:
+    """`kept`: over a connection of the last look. That it is broken says that the server went since; a new one says whether it is back."""
+    try:
+        return database.ping(timeout_seconds)
+    except DatabaseUnreachable as error:
+        if not kept or type(error) is not DatabaseUnreachable:
+            raise
+        return database.ping(timeout_seconds)
 
 
 def describe(

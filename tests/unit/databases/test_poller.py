@@ -65,6 +65,27 @@ def test_before_the_first_look_nothing_is_claimed(six: dict[DatabaseName, FakeDa
     assert status.error.code == "DATABASE_NOT_CHECKED_YET"
 
 
+def test_a_server_that_was_restarted_between_two_looks_is_well(six: dict[DatabaseName, FakeDatabase], clock: FakeClock) -> None:
+    poller, broken = looked(six, clock), [unreachable(POSTGRES)]
+
+    def break_the_kept_connection() -> None:
+        if broken:
+            raise broken.pop()
+
+    six[POSTGRES].before_ping = break_the_kept_connection
+    poller.step(POSTGRES)
+    assert poller.snapshot()[POSTGRES].status is Status.HEALTHY
+
+
+def test_a_server_that_is_away_is_asked_over_a_new_connection_once(six: dict[DatabaseName, FakeDatabase], clock: FakeClock) -> None:
+    poller, database = looked(six, clock), six[POSTGRES]
+    database.error, pings = unreachable(POSTGRES), database.pings
+    poller.step(POSTGRES)
+    assert (poller.snapshot()[POSTGRES].status, database.pings - pings) == (Status.UNHEALTHY, 2)
+    poller.step(POSTGRES)
+    assert database.pings - pings == 3
+
+
 def test_a_database_that_fails_keeps_when_it_was_last_well(six: dict[DatabaseName, FakeDatabase], clock: FakeClock) -> None:
     poller = looked(six, clock)
     well_at = clock.now()
