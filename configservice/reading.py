@@ -14,6 +14,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 from config.broken_request import BrokenRequest
 from gateway.errors import FieldError, InvalidInput
 from gateway.flows.limits import find_excess, find_twice, pointer_to
+from gateway.flows.wording import in_plain_words
 
 # Wider than a definition's own bounds: an execution's result may be any JSON that a service answered.
 MAX_DEPTH = 128
@@ -144,7 +145,7 @@ def details_of(error: ValidationError) -> list[Detail]:
 
 
 def _detail(error: ErrorDetails) -> Detail:
-    return Detail(error["msg"].removeprefix("Value error, "), tuple(error["loc"]), JOI_TYPES.get(error["type"], "any.invalid"))
+    return Detail(in_plain_words(error), tuple(error["loc"]), JOI_TYPES.get(error["type"], "any.invalid"))
 
 
 def json_object(*, optional: bool = False) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def _cast(name: str, type_name: str, value: Any) -> str:
 
 def _value_of(name: str, parameters: Mapping[str, Any]) -> Any:
     if name not in parameters:
-        raise StatementInvalid(NAME, f"The statement names the parameter {name[:100]}, which is missing")
+        raise StatementInvalid(NAME, f"The statement names the parameter {name[:100]}, which is missing", parameter=name)
     return parameters[name]
 
 
@@ -128,4 +128,6 @@ def literal(name: str, value: Any) -> str:
         return "'" + "".join(_ESCAPES.get(character, character) for character in value) + "'"
     if isinstance(value, list):
         return "[" + ", ".join(literal(name, item) for item in value) + "]"
-    raise StatementInvalid(NAME, f"The parameter {name[:100]} must be null, a boolean, a number, a string, or a list of them")
+    raise StatementInvalid(
+        NAME, f"The parameter {name[:100]} must be null, a boolean, a number, a string, or a list of them", parameter=name
+    )

@@ -1,6 +1,6 @@
 """What can go wrong with a database, said once for all six engines. No vendor exception leaves `gateway/databases/`."""
 
-from gateway.errors import Conflict, GatewayError, InvalidInput, NotFound, Unavailable, UpstreamTimeout
+from gateway.errors import Conflict, FieldError, GatewayError, InvalidInput, NotFound, Unavailable, UpstreamTimeout
 
 
 class DatabaseError(GatewayError):
@@ -56,12 +56,13 @@ class StatementConflict(DatabaseError, Conflict):
 
 
 class StatementInvalid(DatabaseError, InvalidInput):
-    """The engine refuses the statement: syntax, a missing table, a wrong parameter."""
+    """The engine refuses the statement: syntax, a missing table, a wrong parameter. `parameter`: the name of that one."""
 
     code = "STATEMENT_INVALID"
 
-    def __init__(self, database: str, detail: str, *, vendor_code: str | None = None) -> None:
-        InvalidInput.__init__(self, detail)
+    def __init__(self, database: str, detail: str, *, vendor_code: str | None = None, parameter: str | None = None) -> None:
+        pointer = "/statement" if parameter is None else "/parameters/" + parameter[:100].replace("~", "~0").replace("/", "~1")  # RFC 6901
+        InvalidInput.__init__(self, detail, [FieldError(pointer, detail)])
         self.database = database
         self.vendor_code = vendor_code
 

@@ -83,11 +83,19 @@ SQLSTATE_RULES: tuple[tuple[str, type[DatabaseError], str], ...] = (
     ("3D", DatabaseAuthenticationFailed, "PostgreSQL has no database of this name"),  # invalid catalog name
     ("40", StatementConflict, "PostgreSQL rolled the transaction back because of another one"),  # serialization, deadlock
     ("23", StatementConflict, "The row conflicts with one that exists"),  # integrity constraint violation
+    ("42501", StatementInvalid, "The gateway's user may not read this"),  # insufficient_privilege
+    ("42601", StatementInvalid, "The statement is not PostgreSQL's SQL"),  # syntax_error
+    ("42703", StatementInvalid, "The statement names a column that does not exist"),  # undefined_column
+    ("42883", StatementInvalid, "The statement calls a function or operator that does not exist for such values"),  # undefined_function
+    ("42P01", StatementInvalid, "The statement names a table that does not exist"),  # undefined_table
+    ("42P18", StatementInvalid, "The type of a parameter cannot be told; write it as CAST(:name AS type)"),  # indeterminate_datatype
     ("42", StatementInvalid, "PostgreSQL refuses the statement"),  # syntax error or access rule violation
     ("0A", StatementInvalid, "PostgreSQL does not support this statement here"),  # feature not supported
     ("21", StatementInvalid, "PostgreSQL refuses the statement"),  # cardinality violation
     ("54", StatementInvalid, "The statement is too large or too complex for PostgreSQL"),  # program limit exceeded
     ("55", StatementConflict, "An object is in use, or not ready for this"),  # object not in prerequisite state
+    ("22012", StatementInvalid, "The statement divides by zero"),  # division_by_zero
+    ("22P02", StatementInvalid, "A value does not have the form of its type"),  # invalid_text_representation
     ("22", StatementInvalid, "PostgreSQL refuses a value"),  # data exception
 )
 

@@ -131,7 +131,7 @@ def _with_parameters(tokens: Sequence[Token], parameters: Mapping[str, Any]) -> 
             bound[name] = _adapted(parameters[name])
             parts.append(f" %({name})s{'::jsonb' if isinstance(bound[name], Json) else ''} ")
         else:
-            raise StatementInvalid(NAME, f"The statement names the parameter {name[:100]}, which is missing")
+            raise StatementInvalid(NAME, f"The statement names the parameter {name[:100]}, which is missing", parameter=name)
     return "".join(parts), bound
 
 

@@ -80,7 +80,7 @@ def _bind(database: DatabaseName, bare: bool, word: bytes, parameters: Mapping[s
         return [word]
     name = word[1:].decode()
     if name not in parameters:
-        raise StatementInvalid(database, f"The statement names the parameter {name[:100]}, which is missing")
+        raise StatementInvalid(database, f"The statement names the parameter {name[:100]}, which is missing", parameter=name)
     value = parameters[name]
     return [_encode(database, name, item) for item in (value if isinstance(value, list) else [value])]
 
@@ -90,7 +90,7 @@ def _encode(database: DatabaseName, name: str, value: object) -> bytes:
         return value.encode()
     if isinstance(value, int | float) and not isinstance(value, bool):
         return repr(value).encode()
-    raise StatementInvalid(database, f"The parameter {name[:100]} must be a string, a number, or a list of them")
+    raise StatementInvalid(database, f"The parameter {name[:100]} must be a string, a number, or a list of them", parameter=name)
 
 
 def _refuse_all_but_reading(database: DatabaseName, words: list[bytes]) -> None:

@@ -104,7 +104,7 @@ class Runner:
             },
             parameters=claim.parameters,
             is_wanted=lambda: self._leases.holds(claim),
-            may_repeat=job.plan.flow.retry_policy.max_attempts > 1,
+            may_repeat=not job.plan.flow.says_how_often,
         )
         output = self._kinds.get(node.type, self._capability)(call)
         output_bytes = measure(output)

@@ -165,3 +165,8 @@ class FlowDefinition(Value):
     retry_policy: RetryPolicy = Field(default_factory=RetryPolicy)
     tags: Annotated[tuple[Word, ...], Field(max_length=MAX_ITEMS)] = ()
     metadata: JsonObject = Field(default_factory=dict)
+
+    @property
+    def says_how_often(self) -> bool:
+        """Whether its author chose how often a node is tried; then each attempt is one call."""
+        return "max_attempts" in self.retry_policy.model_fields_set

@@ -215,20 +215,23 @@ def test_attempts_end_with_the_policy(world: ExecutionWorld) -> None:
 
 
 @pytest.mark.parametrize("node", [SERVICE, {"type": "price_lookup"}])
-@pytest.mark.parametrize(("most", "calls"), [(1, {1}), (2, {4, 5, 6})])
-def test_where_one_attempt_is_allowed_a_service_is_called_once(
-    world: ExecutionWorld, node: dict[str, Any], most: int, calls: set[int]
+@pytest.mark.parametrize(
+    ("policy", "attempts", "calls"),
+    [({"retryPolicy": {"maxAttempts": 1}}, 1, {1}), ({"retryPolicy": {"maxAttempts": 2}}, 2, {2}), ({}, 3, {5, 6, 7, 8, 9})],
+)
+def test_an_attempt_is_one_call_where_the_flow_says_how_many_there_are(
+    world: ExecutionWorld, node: dict[str, Any], policy: dict[str, Any], attempts: int, calls: set[int]
 ) -> None:
     world.recovery = ImmediateRecovery(Breakers(world.clock), world.clock, sleep=world.clock.advance, roll=lambda: 0.0)
     world.executions = world.another_process()
     world.directory.add("prices", 9000, "price_lookup")
-    world.flows.add(flow_document({"fetch": node}, retryPolicy={"maxAttempts": most}))
+    world.flows.add(flow_document({"fetch": node}, **policy))
     world.http.answers = [json_answer({}, status=503)]
     execution_id = world.start()
-    for _ in range(3):
+    for _ in range(4):
         world.pump()
         world.clock.advance(40)
-    assert world.executions.get(execution_id).nodes[0].attempts == most
+    assert world.executions.get(execution_id).nodes[0].attempts == attempts
     assert len(world.http.sent) in calls
 
 

@@ -28,7 +28,7 @@ def always() -> bool:
 class NodeCall:
     """One node to run: `config` is rendered, `inputs` are the outputs of the nodes before it by their ids.
 
-    `may_repeat`: False where the flow's retry policy allows one attempt: then its call reaches an instance once.
+    `may_repeat`: False where the flow says how often a node is tried: then each attempt is one call that reaches an instance.
     `is_wanted`: False once the node was cancelled or taken over; asked before anything is done again.
     """
 
