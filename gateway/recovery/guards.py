@@ -2,8 +2,8 @@
 
 A call that waits, or waited, in vain makes the poller look at once, and a look that gets no answer either gives the database up: that it
 hangs is known one ping's time after the first caller's at the latest, however seldom the poller looks and however few calls there are.
-Meanwhile a few calls at a time may wait for it, not all threads of the process (what resilience4j calls a bulkhead): the others have
-other work.
+Meanwhile a few calls at a time may wait for it, and before anybody doubts it not all threads of the process (what resilience4j calls a
+bulkhead): the others have other work.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,6 +22,7 @@ from gateway.under_way import UnderWay
 STUCK_SECONDS = 0.3  # a call that lasts as long makes the next one ask for a look
 SILENT_SECONDS = 0.75  # a look under way for as long: pings ask little
 FEW = 2  # calls of a process that wait for a doubted database; those that began before the doubt count
+SPARE_THREADS = 2  # of a process: these never wait for a database for which all its other threads wait already
 DOUBT_SECONDS = 5.0  # where no poller looks, who waited in vain is remembered for so long
 LOOK_SECONDS = 1.0  # until the poller has made up its mind, about: what the others are told to wait
 
@@ -60,8 +61,10 @@ class DatabaseGuards:
     `looker`: set by who wires the two.
     """
 
-    def __init__(self, breakers: Breakers, clock: Clock) -> None:
+    def __init__(self, breakers: Breakers, clock: Clock, threads: int = 8) -> None:
+        """`threads`: how many requests this process answers at a time."""
         self.looker: Looker = NobodyLooks()
+        self._most = max(FEW, threads - SPARE_THREADS)
         self._breakers = breakers
         self._clock = clock
         self._looked_bad: set[str] = set()
@@ -70,7 +73,12 @@ class DatabaseGuards:
 
     @contextmanager
     def around(self, name: DatabaseName, stopwatch: Callable[[], float] | None = None) -> Iterator[None]:
-        """A `gateway.databases.guarding.Guard`. Raises DatabaseBreakerOpen on entering: it is open, or too many wait already."""
+        """A `gateway.databases.guarding.Guard`.
+
+        Raises:
+            DatabaseBreakerOpen: on entering; it is open, or a few wait already for a database that is doubted.
+            DatabasePoolExhausted: on entering; too many wait already.
+        """
         with self._noticing(name), self._breakers.of(f"{DATABASE}{name}").guard(stopwatch=stopwatch):
             yield
 
@@ -121,10 +129,13 @@ class DatabaseGuards:
     def _noticing(self, name: DatabaseName) -> Iterator[None]:
         """Let the call through if not too many wait already, and notice one that the database leaves without an answer."""
         under_way = self._under_way[name]
+        stuck = under_way.oldest_seconds() >= STUCK_SECONDS
+        if stuck:
+            self.looker.look_soon(name)
         if under_way.count() >= FEW and self.doubts(name):
             raise refuse(f"{DATABASE}{name}", LOOK_SECONDS)
-        if under_way.oldest_seconds() >= STUCK_SECONDS:
-            self.looker.look_soon(name)
+        if stuck and under_way.count() >= self._most:
+            raise DatabasePoolExhausted(name, "Too many calls wait for this database already", retry_after_seconds=LOOK_SECONDS)
         with under_way.call() as began:
             try:
                 yield

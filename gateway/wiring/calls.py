@@ -51,7 +51,7 @@ class Messages:
 def build_calls(settings: Settings, clock: Clock) -> Calls:
     """Every configured database and the Configuration Service have their breaker from the start."""
     breakers = Breakers(clock)
-    guards = DatabaseGuards(breakers, clock)
+    guards = DatabaseGuards(breakers, clock, settings.web.threads)
     credentials = Credentials(secrets_by_target(settings), lambda target: _close(databases, target))
     databases = Databases(settings, renewing(guards.around, credentials))
     for target in (*(f"database:{database.name}" for database in databases.configured), CONFIGURATION_SERVICE):

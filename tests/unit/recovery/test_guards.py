@@ -10,7 +10,7 @@ from gateway.databases.observing import Look
 from gateway.recovery.breaker import BreakerState
 from gateway.recovery.classify import classify
 from gateway.recovery.decide import decide
-from gateway.recovery.guards import DOUBT_SECONDS, FEW, SILENT_SECONDS, STUCK_SECONDS, DatabaseGuards
+from gateway.recovery.guards import DOUBT_SECONDS, FEW, SILENT_SECONDS, SPARE_THREADS, STUCK_SECONDS, DatabaseGuards
 from gateway.recovery.immediate import ImmediateRecovery
 from gateway.recovery.model import FaultType, Strategy
 from gateway.recovery.registry import Breakers
@@ -18,6 +18,7 @@ from gateway.recovery.targets import DatabaseBreakerOpen
 from tests.fakes.clock import FakeClock
 
 NAME = DatabaseName.CLICKHOUSE
+THREADS = 5
 
 
 class Bench:
@@ -26,7 +27,7 @@ class Bench:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.breakers = Breakers(self.clock, roll=lambda: 0.0)
-        self.guards = DatabaseGuards(self.breakers, self.clock)
+        self.guards = DatabaseGuards(self.breakers, self.clock, THREADS)
         self.asked_to_look: list[DatabaseName] = []
         self.guards.looker = self
         self.looking = 0.0
@@ -122,6 +123,25 @@ def test_calls_that_are_stuck_ask_for_a_look_and_one_that_is_stuck_too_keeps_fur
         bench.looking = SILENT_SECONDS
         with pytest.raises(DatabaseBreakerOpen), bench.guards.around(NAME):
             pytest.fail("was called")
+    assert bench.state == "closed"
+
+
+def test_some_threads_never_wait_for_a_database_that_all_others_wait_for() -> None:
+    bench = Bench()
+    most = THREADS - SPARE_THREADS
+    with ExitStack() as stack:
+        for _ in range(most):
+            stack.enter_context(bench.guards.around(NAME))
+        with bench.guards.around(NAME):
+            pass  # all are quick: nobody is kept out
+        bench.clock.advance(STUCK_SECONDS)
+        with pytest.raises(DatabasePoolExhausted), bench.guards.around(NAME):
+            pytest.fail("was called")
+        assert bench.asked_to_look == [NAME]
+        with bench.guards.around(DatabaseName.WEAVIATE):
+            pass
+    with bench.guards.around(NAME):
+        pass
     assert bench.state == "closed"
 
 
