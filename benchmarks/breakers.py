@@ -10,6 +10,7 @@ BREAKER_SECONDS is the length of each phase under load (10).
 """
 
 import contextlib
+import logging
 import os
 import random
 import sys
@@ -19,6 +20,8 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+
+import structlog
 
 from benchmarks.load import Request
 from benchmarks.paced import Stream, paced, ratio_of_p99
@@ -39,6 +42,7 @@ ECHO = '{"statement": "ECHO one", "timeoutMs": 2000}'
 
 def main(words: list[str]) -> None:
     """Run what was asked for."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))  # thousands of calls are repeated here
     parts: Mapping[str, Callable[[], None]] = {"budget": budget, "guard": guard, "hung": hung}
     for name in words or parts:
         parts[name]()
