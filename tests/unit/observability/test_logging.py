@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from config.settings import Settings
 from gateway.observability.logging import HOUSES, configure_logging
@@ -12,8 +13,9 @@ from gateway.observability.logging import HOUSES, configure_logging
 @pytest.fixture(autouse=True)
 def _loggers_as_before() -> Iterator[None]:
     loggers = [logging.getLogger(name) for name in (None, *HOUSES)]
-    before = [(logger, logger.level, logger.handlers[:]) for logger in loggers]
+    before, pipeline = [(logger, logger.level, logger.handlers[:]) for logger in loggers], structlog.get_config()
     yield
+    structlog.configure(**pipeline)  # ours keeps a logger as it is at its first use, which other tests could not capture
     for logger, level, handlers in before:
         logger.setLevel(level)
         logger.handlers[:] = handlers
