@@ -3,6 +3,7 @@
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
 
+from config.draining import DrainBody
 from config.settings import Settings
 from configservice import health
 from configservice.configuration import views as configuration
@@ -35,6 +36,7 @@ def create_configuration_service(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_environment()
     app = Flask("configservice", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.edge.max_body_bytes
+    app.wsgi_app = DrainBody(app.wsgi_app, settings.edge.max_body_bytes)  # type: ignore[method-assign]
     app.url_map.strict_slashes = False
     json = app.json
     if isinstance(json, DefaultJSONProvider):

@@ -3,6 +3,7 @@
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from config.draining import DrainBody
 from config.settings import Settings
 from gateway.api import (
     analytics,
@@ -29,13 +30,11 @@ from gateway.databases.postgres import Postgres
 from gateway.observability.metrics import RequestMetrics
 from gateway.security.addresses import install_address_check
 from gateway.security.callers import install_callers
-from gateway.security.draining import DrainBody
 from gateway.security.headers import install_compression, install_cors, install_security_headers
 from gateway.security.limits import install_limits
 from gateway.security.rules import check_edge
 
 API = "/api/v1"
-DRAINED_BODIES = 4  # as many times the largest body are read and thrown away, so that a client sees its 413
 
 
 def create_app(settings: Settings | None = None, container: Container | None = None) -> Flask:
@@ -80,7 +79,7 @@ def install_edge(app: Flask, settings: Settings) -> None:
     install_limits(app, settings.edge, settings.broker_url, on_lost=cache.doubt_first)
     install_address_check(app)
     app.wsgi_app = OnePatience(app.wsgi_app, Postgres.one_request)  # type: ignore[method-assign]
-    app.wsgi_app = DrainBody(app.wsgi_app, DRAINED_BODIES * settings.edge.max_body_bytes)  # type: ignore[method-assign]
+    app.wsgi_app = DrainBody(app.wsgi_app, settings.edge.max_body_bytes)  # type: ignore[method-assign]
     if settings.edge.trusted_proxies:
         hops = settings.edge.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -75,27 +76,26 @@ def test_long_polls_starve_nobody_and_end_with_the_process(served_port: tuple[in
 
 def test_a_chunked_body_is_read(served_port: tuple[int, "subprocess.Popen[bytes]"]) -> None:
     port, _ = served_port
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     headers = {"Content-Type": "application/json"}
-    connection.request("POST", "/api/v1/config", iter([b'{"key": "k",', b'"value": 1}']), headers, encode_chunked=True)
-    assert connection.getresponse().status == 201
-    connection.close()
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+        connection.request("POST", "/api/v1/config", iter([b'{"key": "k",', b'"value": 1}']), headers, encode_chunked=True)
+        assert connection.getresponse().status == 201
 
 
 @pytest.mark.parametrize(
     ("chunks", "status"),
-    [(b"zz\r\n{}\r\n0\r\n\r\n", 400), (b"f00000\r\n" + b" " * 0xF00000 + b"\r\n0\r\n\r\n", 413)],
+    [(b"zz\r\n{}\r\n0\r\n\r\n", 400), (b"1e00000\r\n" + b" " * 0x1E00000 + b"\r\n0\r\n\r\n", 413)],  # more than the kernel's buffers hold
     ids=["broken", "too large"],
 )
 def test_a_chunked_body_that_is_broken_or_too_large_is_refused(
     served_port: tuple[int, "subprocess.Popen[bytes]"], chunks: bytes, status: int
 ) -> None:
     port, _ = served_port
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    connection.putrequest("POST", "/api/v1/config")
-    connection.putheader("Content-Type", "application/json")
-    connection.putheader("Transfer-Encoding", "chunked")
-    connection.endheaders()
-    connection.send(chunks)
-    assert connection.getresponse().status == status
-    connection.close()
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        connection.putrequest("POST", "/api/v1/config")
+        connection.putheader("Content-Type", "application/json")
+        connection.putheader("Transfer-Encoding", "chunked")
+        connection.endheaders()
+        connection.send(chunks)
+        with closing(connection.getresponse()) as response:
+            assert response.status == status

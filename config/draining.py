@@ -12,14 +12,15 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 CHUNK_BYTES = 64 * 1024
+DRAINED_BODIES = 4  # as many times the largest body that is accepted
 
 
 class DrainBody:
-    """WSGI middleware. `max_bytes`: read at the most; whoever sends more is cut off."""
+    """WSGI middleware. `max_body_bytes`: the largest body accepted; four times that is read, and whoever sends more is cut off."""
 
-    def __init__(self, app: "WSGIApplication", max_bytes: int) -> None:
+    def __init__(self, app: "WSGIApplication", max_body_bytes: int) -> None:
         self._app = app
-        self._max_bytes = max_bytes
+        self._max_bytes = DRAINED_BODIES * max_body_bytes
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         answer = self._app(environ, start_response)
