@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from config.secrets import SUFFIX, FileSecret
+from config.secrets import SUFFIX, FileSecret, SecretUnreadable
 
 
 class SettingsError(Exception):
@@ -43,9 +43,9 @@ class Group(BaseModel):
 
 def _file_secret(name: str, path: str) -> FileSecret:
     try:
-        return FileSecret(Path(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{name}{SUFFIX}: the file cannot be read ({type(error).__name__})") from error
+        return FileSecret(name + SUFFIX, Path(path))
+    except SecretUnreadable as error:
+        raise SettingsError(str(error)) from error
 
 
 def variable(*names: str, meaning: str, unit: str = "", default: Any = None, **constraints: Any) -> Any:

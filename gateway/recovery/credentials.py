@@ -11,6 +11,7 @@ from typing import Protocol
 
 import structlog
 
+from config.secrets import SecretUnreadable
 from gateway.databases.errors import DatabaseAuthenticationFailed
 from gateway.databases.model import DatabaseName
 from gateway.databases.observing import Look
@@ -22,7 +23,7 @@ class Renewable(Protocol):
     """config.secrets.FileSecret."""
 
     def renew(self) -> bool:
-        """Read it again; whether it is another now."""
+        """Read it again; whether it is another now. Raises SecretUnreadable: it is as it was."""
 
 
 def nothing_held(_target: str) -> None:
@@ -46,12 +47,21 @@ class Credentials:
     def renew(self, target: str, version: int) -> bool:
         """Whether the target's credentials are others now than at `version`: somebody renewed them, or they are found changed."""
         with self._lock:
-            renewed = [secret.renew() for secret in self._secrets.get(target, ())] if self._versions[target] == version else []
+            renewed = [_renewed(secret, target) for secret in self._secrets.get(target, ())] if self._versions[target] == version else []
             if any(renewed):
                 self._versions[target] += 1
                 log.warning("credentials_renewed", target=target)
                 self._forget(target)
             return self._versions[target] != version
+
+
+def _renewed(secret: Renewable, target: str) -> bool:
+    """Whether it is another now; one that cannot be read stays in use."""
+    try:
+        return secret.renew()
+    except SecretUnreadable as error:
+        log.warning("credential_not_renewed", target=target, problem=str(error))
+        return False
 
 
 def renewing(guard: Callable[..., AbstractContextManager[None]], credentials: Credentials) -> Callable[..., AbstractContextManager[None]]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from config.groups import ConfigurationSettings
 from config.recovery import ACTIONS
@@ -32,7 +33,7 @@ class Server:
     def __init__(self, path: Path, actions: tuple[str, ...] = ACTIONS) -> None:
         self.path = path
         path.write_text("old\n")
-        self.secret = FileSecret(path)
+        self.secret = FileSecret("REDIS_PASSWORD_FILE", path)
         self.takes = "old"
         self.asked: list[str] = []
         self.forgotten: list[str] = []
@@ -99,12 +100,35 @@ def test_who_failed_with_credentials_that_another_call_renewed_meanwhile_tries_a
     assert server.forgotten == [TARGET]
 
 
-def test_a_file_that_is_gone_for_a_moment_leaves_the_secret_as_it_was(server: Server) -> None:
-    server.path.unlink()
+def delete(path: Path) -> None:
+    path.unlink()
+
+
+def write_what_is_no_text(path: Path) -> None:
+    path.write_bytes(b"n\xe9w")
+
+
+@pytest.mark.parametrize(("spoil", "why"), [(delete, "FileNotFoundError"), (write_what_is_no_text, "UnicodeDecodeError")])
+def test_a_file_that_cannot_be_read_leaves_the_secret_as_it_was_and_says_so(
+    server: Server, spoil: Callable[[Path], None], why: str
+) -> None:
+    spoil(server.path)
     server.takes = "new"
-    with pytest.raises(DatabaseAuthenticationFailed):
+    with capture_logs() as logs, pytest.raises(DatabaseAuthenticationFailed):
         server.read()
     assert server.secret.get_secret_value() == "old"
+    problem = f"REDIS_PASSWORD_FILE: the file cannot be read ({why})"
+    assert logs == [{"event": "credential_not_renewed", "target": TARGET, "problem": problem, "log_level": "warning"}]
+
+
+def test_one_file_that_cannot_be_read_does_not_keep_another_from_being_renewed(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "gone").write_text("lost")
+    gone = FileSecret("REDIS_TOKEN_FILE", tmp_path / "gone")
+    (tmp_path / "gone").unlink()
+    credentials = Credentials({TARGET: [gone, server.secret]})
+    server.path.write_text("new")
+    assert credentials.renew(TARGET, credentials.version(TARGET))
+    assert (gone.get_secret_value(), server.secret.get_secret_value()) == ("lost", "new")
 
 
 def test_the_allow_list_bounds_it(tmp_path: Path) -> None:
