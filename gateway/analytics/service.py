@@ -28,6 +28,7 @@ from gateway.recovery.breaker import BreakerOpen
 from gateway.recovery.guards import Doubts, nobody_doubts
 from gateway.recovery.registry import Breakers
 from gateway.spool import FileSpool
+from gateway.targets import database_target
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -171,7 +172,7 @@ class Analytics:
         """Whether it succeeded. The action must call the store: whatever it does counts for the store's breaker."""
 
         def guarded() -> None:
-            with self._breakers.of(f"database:{store.name}").guard():
+            with self._breakers.of(database_target(store.name)).guard():
                 action(store)
 
         return self._succeeds(store, guarded)
@@ -203,7 +204,7 @@ class Analytics:
             return
 
         def take(lines: list[dict[str, Any]]) -> None:
-            with self._breakers.of(f"database:{store.name}").guard():  # not around the whole: a spool that others hold gives nothing
+            with self._breakers.of(database_target(store.name)).guard():  # not around the whole: a spool that others hold gives nothing
                 store.write([event for event in map(from_line, lines) if event])
 
         def drain() -> None:
@@ -217,10 +218,10 @@ class Analytics:
         first, moved = self._stores[0], 0
 
         def take(events: Sequence[Event]) -> None:
-            with self._breakers.of(f"database:{first.name}").guard():
+            with self._breakers.of(database_target(first.name)).guard():
                 first.write(events)
 
-        if self._breakers.of(f"database:{first.name}").remaining_open_seconds() > 0:
+        if self._breakers.of(database_target(first.name)).remaining_open_seconds() > 0:
             return False
         try:
             moved = backlog.hand_over(take, BATCH_EVENTS)
@@ -240,7 +241,7 @@ class Analytics:
         failure: GatewayError = Unavailable("Analytics has no store")
         for store in sorted(self._stores, key=lambda each: self._doubts(each.name)):
             try:
-                with self._breakers.of(f"database:{store.name}").guard():
+                with self._breakers.of(database_target(store.name)).guard():
                     return question(store), store.name
             except GatewayError as error:
                 failure = error

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from gateway.configuration.model import Instance, Service
+from gateway.targets import service_target
 
 NONE: frozenset[str] = frozenset()
 
@@ -19,5 +20,5 @@ class AvoidedInstances:
 
     def spared(self, service: Service) -> tuple[Instance, ...]:
         """The instances that may be called: all of them when every one should be avoided."""
-        avoided = self._by_target.get(f"service:{service.name}", NONE)
+        avoided = self._by_target.get(service_target(service.name), NONE)
         return tuple(instance for instance in service.instances if instance.base_url not in avoided) or service.instances

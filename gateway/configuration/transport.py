@@ -18,7 +18,8 @@ from gateway.recovery.breaker import BreakerOpen
 from gateway.recovery.breaker_model import Outcome
 from gateway.recovery.immediate import ImmediateRecovery
 from gateway.recovery.registry import Breakers
-from gateway.recovery.targets import CONFIGURATION_SERVICE, judge_of
+from gateway.recovery.targets import judge_of
+from gateway.targets import CONFIGURATION_SERVICE
 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 NO_ENDPOINT = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED})

@@ -16,6 +16,7 @@ from collections.abc import Iterable
 
 from gateway.errors import Conflict, GatewayError, NotFound, Unavailable, UpstreamInvalid
 from gateway.executions.model import ExecutionAction, ExecutionStatus
+from gateway.targets import capability_target
 
 
 class ExecutionNotFound(NotFound):
@@ -61,7 +62,7 @@ class ServiceUndiscovered(Unavailable):
     def __init__(self, detail: str, *, service: str | None = None, capability: str | None = None) -> None:
         super().__init__(detail)
         self.service = service
-        self.target = f"capability:{capability}" if capability else None
+        self.target = capability_target(capability) if capability else None
 
 
 class ServiceOverloaded(Unavailable):

@@ -35,6 +35,7 @@ from gateway.recovery.facts import Code, errno_of, vendor_of, verdict_of_text, v
 from gateway.recovery.fingerprint import fingerprint, kernel, mask, own_frames
 from gateway.recovery.model import Fault, FaultType, FlowOrigin
 from gateway.recovery.rules import AS_DATABASE, TABLES, CodeKind, Verdict
+from gateway.targets import DATABASE, database_target, kind_of, service_target
 
 CAUSES_WALKED = 6
 TYPE_CODES = frozenset(FaultType)  # an error class may name its type outright by its code
@@ -148,7 +149,7 @@ def _judge_own(error: GatewayError, chain: tuple[BaseException, ...], source: st
     if kind is None:
         return (rules.FLOW if type(error).__module__.startswith(FLOW_ROOMS) else rules.UNKNOWN), 0.9, text
     verdict = OWN_TYPES[kind]
-    if (_own_target(error) or "").startswith("database:"):
+    if kind_of(_own_target(error) or "") == DATABASE:
         verdict = AS_DATABASE.get(verdict, verdict)
     return Verdict(verdict.type, error.retryable), 1.0, text
 
@@ -207,7 +208,7 @@ def _source(error: BaseException, given: str | None, chain: tuple[BaseException,
 
 def _target(error: BaseException, source: str) -> str | None:
     if isinstance(error, DatabaseError) or source in DATABASE_NAMES:
-        return f"database:{source}"
+        return database_target(source)
     return _own_target(error)
 
 
@@ -216,7 +217,7 @@ def _own_target(error: BaseException) -> str | None:
     target, service = getattr(error, "target", None), getattr(error, "service", None)
     if isinstance(target, str) and ":" in target:
         return target
-    return f"service:{service}" if isinstance(service, str) else None
+    return service_target(service) if isinstance(service, str) else None
 
 
 def _class_name(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from config.secrets import SecretUnreadable
 from gateway.databases.errors import DatabaseAuthenticationFailed
 from gateway.databases.model import DatabaseName
 from gateway.databases.observing import Look
+from gateway.targets import database_target
 
 log = structlog.get_logger(__name__)
 
@@ -69,7 +70,7 @@ def renewing(guard: Callable[..., AbstractContextManager[None]], credentials: Cr
 
     @contextmanager
     def guarded(name: DatabaseName, stopwatch: Callable[[], float] | None = None) -> Iterator[None]:
-        target = f"database:{name}"
+        target = database_target(name)
         version = credentials.version(target)
         try:
             with guard(name, stopwatch):
@@ -87,7 +88,7 @@ def renewing_looks(saw: Callable[[DatabaseName, Look], None], credentials: Crede
 
     def seen(name: DatabaseName, look: Look) -> None:
         if look.error is not None and look.error.code == DatabaseAuthenticationFailed.code:
-            target = f"database:{name}"
+            target = database_target(name)
             credentials.renew(target, credentials.version(target))
         saw(name, look)
 

@@ -16,7 +16,8 @@ from gateway.databases.model import DatabaseName, ResultSet
 from gateway.databases.observing import Look, timed_out
 from gateway.recovery.immediate import ImmediateRecovery
 from gateway.recovery.registry import Breakers
-from gateway.recovery.targets import DATABASE, ENDED_BY_SERVER, TELLING_SECONDS, judge_of, refuse
+from gateway.recovery.targets import ENDED_BY_SERVER, TELLING_SECONDS, judge_of, refuse
+from gateway.targets import database_target
 from gateway.under_way import UnderWay
 
 STUCK_SECONDS = 0.3  # a call that lasts as long makes the next one ask for a look
@@ -79,14 +80,14 @@ class DatabaseGuards:
             DatabaseBreakerOpen: on entering; it is open, or a few wait already for a database that is doubted.
             DatabasePoolExhausted: on entering; too many wait already.
         """
-        with self._noticing(name), self._breakers.of(f"{DATABASE}{name}").guard(stopwatch=stopwatch):
+        with self._noticing(name), self._breakers.of(database_target(name)).guard(stopwatch=stopwatch):
             yield
 
     def reading(self, recovery: ImmediateRecovery) -> Callable[[DatabaseName, Callable[[float], ResultSet], float], ResultSet]:
         """A `gateway.databases.service.Recover` for statements that callers chose: they are reads, so repeating one is harmless."""
 
         def run(name: DatabaseName, read: Callable[[float], ResultSet], timeout_seconds: float) -> ResultSet:
-            target = f"{DATABASE}{name}"
+            target = database_target(name)
             judge = judge_of(target, callers_own=True)
             with self._noticing(name):
                 try:
@@ -113,7 +114,7 @@ class DatabaseGuards:
         else:
             self._looked_bad.add(name)
         seconds = (look.latency_ms or 0.0) / 1000
-        self._breakers.of(f"{DATABASE}{name}").observe(success=look.usable, duration_seconds=seconds, decisive=decisive)
+        self._breakers.of(database_target(name)).observe(success=look.usable, duration_seconds=seconds, decisive=decisive)
 
     def doubts(self, name: str) -> bool:
         """Whether it is better not waited for where another can answer: the last look was bad, or a call or a look waits in vain."""
@@ -122,7 +123,7 @@ class DatabaseGuards:
 
     def state(self, name: str) -> str:
         """The breaker's state; of one that was never called, closed."""
-        breaker = self._breakers.find(f"{DATABASE}{name}")
+        breaker = self._breakers.find(database_target(name))
         return breaker.state().value if breaker else "closed"
 
     @contextmanager
@@ -133,7 +134,7 @@ class DatabaseGuards:
         if stuck:
             self.looker.look_soon(name)
         if under_way.count() >= FEW and self.doubts(name):
-            raise refuse(f"{DATABASE}{name}", LOOK_SECONDS)
+            raise refuse(database_target(name), LOOK_SECONDS)
         if stuck and under_way.count() >= self._most:
             raise DatabasePoolExhausted(name, "Too many calls wait for this database already", retry_after_seconds=LOOK_SECONDS)
         with under_way.call() as began:

@@ -8,7 +8,7 @@ import structlog
 from gateway.errors import GatewayError, NotFound
 from gateway.recovery.breaker import Breaker, BreakerSnapshot
 from gateway.recovery.registry import BreakerNotFound, Breakers
-from gateway.recovery.targets import SERVICE
+from gateway.targets import SERVICE, kind_of, name_of
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +65,7 @@ class BreakerControl:
 
     def _get(self, name: str) -> Breaker:
         breaker = self._breakers.find(name)
-        if breaker is None and name.startswith(SERVICE) and self._is_registered(name.removeprefix(SERVICE)):
+        if breaker is None and kind_of(name) == SERVICE and self._is_registered(name_of(name)):
             breaker = self._breakers.of(name)
         if breaker is None:
             raise BreakerNotFound("No breaker of this name exists")

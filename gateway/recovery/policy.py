@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gateway.recovery.model import Action, FaultType
+from gateway.targets import CONFIGURATION_SERVICE, DATABASE, SERVICE, kind_of
 
 DELAYED_ACTION: Mapping[FaultType, Action] = {
     FaultType.DATABASE_CONNECTION: Action.RECONNECT_DATABASE,
@@ -15,10 +16,10 @@ DELAYED_ACTION: Mapping[FaultType, Action] = {
 
 # What a worker may try about a target, by its kind, the usual one first. The Configuration Service has no other instance to go to.
 APPLICABLE: Mapping[str, tuple[Action, ...]] = {
-    "database": (Action.RECONNECT_DATABASE, Action.RETRY),
-    "service": (Action.FAILOVER_INSTANCE, Action.REFRESH_DISCOVERY),
+    DATABASE: (Action.RECONNECT_DATABASE, Action.RETRY),
+    SERVICE: (Action.FAILOVER_INSTANCE, Action.REFRESH_DISCOVERY),
 }
-WITHOUT_ALTERNATIVES = frozenset({"service:configuration-service"})
+WITHOUT_ALTERNATIVES = frozenset({CONFIGURATION_SERVICE})
 
 ALWAYS_ALLOWED = frozenset({Action.WAIT, Action.CORRECT_REQUEST, Action.NONE})  # nothing is done
 
@@ -59,4 +60,4 @@ def alternatives_to(action: Action, target: str, allowed: frozenset[Action]) -> 
     """What else a worker may try about this target: harmless, applicable to its kind, and allowed. Nothing beside a recovery flow."""
     if target in WITHOUT_ALTERNATIVES or action is Action.RUN_RECOVERY_FLOW:
         return ()
-    return tuple(each for each in APPLICABLE.get(target.partition(":")[0], ()) if each is not action and each in allowed)
+    return tuple(each for each in APPLICABLE.get(kind_of(target), ()) if each is not action and each in allowed)

@@ -1,14 +1,9 @@
-"""The kinds of targets: `database:<name>`, `service:<name>`, and `capability:<word>`, which has no breaker. How patient a breaker is
-with each, and what speaks against it."""
+"""How patient a breaker is with a target, by its kind, and what speaks against it."""
 
 from gateway.databases.errors import DatabaseError, DatabasePoolExhausted, DatabaseReadOnly, DatabaseTimeout, DatabaseUnreachable
 from gateway.errors import GatewayError, Unavailable, UpstreamInvalid, UpstreamTimeout
 from gateway.recovery.breaker_model import BY_CLASS, BreakerOpen, BreakerPolicy, Judge, Outcome, refusal
-
-DATABASE = "database:"
-SERVICE = "service:"
-CAPABILITY = "capability:"
-CONFIGURATION_SERVICE = "service:configuration-service"
+from gateway.targets import CONFIGURATION_SERVICE, DATABASE, SERVICE, kind_of, name_of
 
 # Four seconds at the most: a database that answers again is in use within five, poller or not. Ten calls: one that hangs holds each
 # caller to its deadline, so five such calls are enough, however well it was before.
@@ -35,7 +30,7 @@ class DatabaseBreakerOpen(BreakerOpen, DatabaseUnreachable):
     code = "BREAKER_OPEN"
 
     def __init__(self, target: str, retry_after_seconds: float) -> None:
-        DatabaseError.__init__(self, target.removeprefix(DATABASE), refusal(target), retry_after_seconds=retry_after_seconds)
+        DatabaseError.__init__(self, name_of(target), refusal(target), retry_after_seconds=retry_after_seconds)
         self.target = target
 
 
@@ -43,12 +38,12 @@ def policy_of(target: str) -> BreakerPolicy:
     """The policy of a target that nobody named one for."""
     if target == CONFIGURATION_SERVICE:
         return CONFIGURATION_POLICY
-    return DATABASE_POLICY if target.startswith(DATABASE) else SERVICE_POLICY
+    return DATABASE_POLICY if kind_of(target) == DATABASE else SERVICE_POLICY
 
 
 def refuse(target: str, retry_after_seconds: float) -> BreakerOpen:
     """The error of a call that is not made."""
-    kind = DatabaseBreakerOpen if target.startswith(DATABASE) else BreakerOpen
+    kind = DatabaseBreakerOpen if kind_of(target) == DATABASE else BreakerOpen
     return kind(target, retry_after_seconds)
 
 
@@ -58,11 +53,11 @@ def judge_of(target: str, *, callers_own: bool = False) -> Judge:
     Args:
         callers_own: the statement and its deadline are a caller's choice, so that being slow says nothing about a server that answers.
     """
-    if target.startswith(DATABASE):
-        name = target.removeprefix(DATABASE)
+    if kind_of(target) == DATABASE:
+        name = name_of(target)
         return Judge(lambda error, seconds: _of_database(name, error, seconds, callers_own=callers_own), by_time=not callers_own)
     failing = CONFIGURATION_FAILING if target == CONFIGURATION_SERVICE else FAILING_STATUSES
-    return Judge(lambda error, seconds: _of_service(error, seconds, failing)) if target.startswith(SERVICE) else BY_CLASS
+    return Judge(lambda error, seconds: _of_service(error, seconds, failing)) if kind_of(target) == SERVICE else BY_CLASS
 
 
 def _of_database(name: str, error: BaseException, seconds: float, *, callers_own: bool) -> Outcome:

@@ -9,6 +9,7 @@ import structlog
 from gateway.errors import FieldError, GatewayError, InvalidInput, Unavailable
 from gateway.recovery.guards import Doubts, nobody_doubts
 from gateway.recovery.registry import Breakers
+from gateway.targets import database_target
 from gateway.topology.errors import NodeNotFound
 from gateway.topology.model import (
     DEFAULT_DEPTH,
@@ -123,7 +124,7 @@ class Topology:
     def _attempt(self, store: GraphStore, action: Callable[[GraphStore], T]) -> T | None:
         """What the action gives; None when the store does not answer."""
         try:
-            with self._breakers.of(f"database:{store.name}").guard():
+            with self._breakers.of(database_target(store.name)).guard():
                 return action(store)
         except GatewayError as error:
             log.warning("topology_store_failed", store=store.name, error=type(error).__name__, code=error.code)
@@ -133,7 +134,7 @@ class Topology:
         failure: GatewayError = Unavailable("The topology has no store")
         for store in sorted(self._stores, key=lambda each: self._doubts(each.name)):
             try:
-                with self._breakers.of(f"database:{store.name}").guard():
+                with self._breakers.of(database_target(store.name)).guard():
                     return question(store)
             except NodeNotFound:
                 raise

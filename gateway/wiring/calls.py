@@ -6,6 +6,7 @@ from config.secrets import FileSecret
 from config.settings import Settings
 from gateway.caching.service import Cache, build_cache
 from gateway.clock import Clock
+from gateway.databases.model import DatabaseName
 from gateway.databases.poller import Poller
 from gateway.databases.pool import Databases
 from gateway.outbound.client import HttpClient
@@ -20,7 +21,7 @@ from gateway.recovery.immediate import ImmediateRecovery
 from gateway.recovery.policy import policy_allowing
 from gateway.recovery.registry import Breakers
 from gateway.recovery.sharing import BreakerSharing
-from gateway.recovery.targets import CONFIGURATION_SERVICE, DATABASE
+from gateway.targets import CONFIGURATION_SERVICE, DATABASE, database_target, kind_of, name_of
 
 OUTBOUND_CONNECTIONS = 16  # per called host and process: as many threads as a process may have at work
 
@@ -54,7 +55,7 @@ def build_calls(settings: Settings, clock: Clock) -> Calls:
     guards = DatabaseGuards(breakers, clock, settings.web.threads)
     credentials = Credentials(secrets_by_target(settings), lambda target: _close(databases, target))
     databases = Databases(settings, renewing(guards.around, credentials))
-    for target in (*(f"database:{database.name}" for database in databases.configured), CONFIGURATION_SERVICE):
+    for target in (*(database_target(database.name) for database in databases.configured), CONFIGURATION_SERVICE):
         breakers.of(target)
     poller = Poller(databases, settings.poller, clock, guards.state, renewing_looks(guards.saw, credentials))
     guards.looker = poller
@@ -74,12 +75,12 @@ def build_calls(settings: Settings, clock: Clock) -> Calls:
 def secrets_by_target(settings: Settings) -> dict[str, list[FileSecret]]:
     """The credentials that stand in files, by whom they are for."""
     secrets = {
-        "database:postgres": [settings.postgres.password],
-        "database:dragonflydb": [settings.dragonfly.password],
-        "database:redis": [settings.redis.password],
-        "database:clickhouse": [settings.clickhouse.password],
-        "database:weaviate": [settings.weaviate.api_key],
-        "database:arangodb": [settings.arango.password],
+        database_target(DatabaseName.POSTGRES): [settings.postgres.password],
+        database_target(DatabaseName.DRAGONFLYDB): [settings.dragonfly.password],
+        database_target(DatabaseName.REDIS): [settings.redis.password],
+        database_target(DatabaseName.CLICKHOUSE): [settings.clickhouse.password],
+        database_target(DatabaseName.WEAVIATE): [settings.weaviate.api_key],
+        database_target(DatabaseName.ARANGODB): [settings.arango.password],
         CONFIGURATION_SERVICE: [settings.configuration.token, settings.configuration.api_key],
     }
     return {target: [secret for secret in each if isinstance(secret, FileSecret)] for target, each in secrets.items()}
@@ -87,8 +88,8 @@ def secrets_by_target(settings: Settings) -> dict[str, list[FileSecret]]:
 
 def _close(databases: Databases, target: str) -> None:
     """The next use opens connections with the credentials of then. Those of the Configuration Service go with each request."""
-    if target.startswith(DATABASE):
-        databases.get(target.removeprefix(DATABASE)).close()
+    if kind_of(target) == DATABASE:
+        databases.get(name_of(target)).close()
 
 
 def build_messages(settings: Settings, clock: Clock, calls: Calls) -> Messages:

@@ -19,6 +19,7 @@ from gateway.configuration.shared import SharedCopies
 from gateway.configuration.transport import Transport
 from gateway.configuration.upkeep import Upkeep
 from gateway.configuration.uploads import FlowUploads
+from gateway.targets import database_target
 from gateway.wiring.calls import Calls, Messages
 
 
@@ -47,7 +48,7 @@ def build_configuration(settings: Settings, clock: Clock, calls: Calls, messages
     reader = Reader(copies, clock, wait_seconds=SHORT_SECONDS, shared=SharedCopies(calls.cache, options, clock))
     uploads = FlowUploads(registry, copies, messages.outbox, clock)
     waiting = Waiting()
-    needs = [f"database:{database.name}" for database in calls.databases.configured]
+    needs = [database_target(database.name) for database in calls.databases.configured]
     registration = Registration(client, options, port=settings.web.port, depends_on=needs)
     return ConfigurationRoom(
         configuration=Configuration(client, reader, options),

@@ -2,35 +2,62 @@
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
+from embedded.processes import kill_group, spawn
+
 ROOT = Path(__file__).parents[2]
+NOBODY = "http://127.0.0.1:1"
+# What lets a worker's death be noticed within seconds, once beat runs.
+SHORT_LEASES = {"NODE_LEASE_SECONDS": "2", "RECOVERY_LEASE_SECONDS": "2", "SWEEP_INTERVAL_SECONDS": "1"}
+
+
+def worker_settings(database_url: str, broker_url: str, directory: Path, *, registry_url: str = NOBODY, **more: str) -> dict[str, str]:
+    """The variables of a small worker, and of the web process beside it; `more` are added to them."""
+    return {
+        "DATABASE_URL": database_url,
+        "DRAGONFLY_URL": broker_url,
+        "FLOW_REGISTRY_URL": registry_url,
+        "WORKER_CONCURRENCY": "2",
+        "LOG_FORMAT": "json",
+        "SPOOL_DIRECTORY": str(directory / "spool"),
+        **more,
+    }
 
 
 class CeleryProcess:
-    """One `celery -A <app>` command in a session of its own; what it says goes to `log`."""
+    """One `celery -A <app>` command in a session of its own, which goes when we go; what it says goes to `log`."""
 
     def __init__(self, arguments: list[str], environment: dict[str, str], log: Path, app: str = "tasks.app") -> None:
         self.log = log
-        with log.open("ab") as stream:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", app, *arguments],
-                cwd=ROOT,
-                env={**os.environ, **environment},
-                stdout=stream,
-                stderr=stream,
-                start_new_session=True,
-            )
+        command = [sys.executable, "-m", "celery", "-A", app, *arguments]
+        self.process = spawn(command, log=log, directory=ROOT, environment={**os.environ, **environment})
+
+    def children(self) -> list[int]:
+        """The pids of its pool's processes."""
+        pid = self.process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def kill_children(self) -> None:
+        """SIGKILL to each of the pool's processes; the worker itself lives."""
+        for child in self.children():
+            os.kill(child, signal.SIGKILL)
 
     def kill_everything(self) -> None:
         """SIGKILL, to the children too."""
-        with suppress(ProcessLookupError):  # nobody is left
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        kill_group(self.process)
+
+    def stop(self) -> int:
+        """SIGTERM, as a platform stops it; its exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: it is still there.
+        """
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
 
     def said(self) -> str:
         """The whole log."""

@@ -17,7 +17,7 @@ from gateway.recovery.ledger.model import AttemptOutcome, RecoveryStatus
 from gateway.recovery.ledger.sweeping import RING_AGAIN_SECONDS
 from gateway.recovery.model import Action, Decision, Fault, FaultType, FlowOrigin, Strategy
 from gateway.recovery.policy import RecoveryPolicy
-from gateway.recovery.targets import CONFIGURATION_SERVICE
+from gateway.targets import CONFIGURATION_SERVICE
 from tests.fakes.recoveries import CLICKHOUSE, FAILOVER, ORDERS, RECONNECT, RecoveryWorld, changed, fault
 from tests.fakes.upstream import json_answer
 

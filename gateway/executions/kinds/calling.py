@@ -15,6 +15,7 @@ from gateway.executions.kinds.call import MAX_ANSWER_BYTES, always
 from gateway.executions.ports import Http, Recovery, ServiceSource
 from gateway.outbound.answer import Answer
 from gateway.outbound.errors import UpstreamUnreachable
+from gateway.targets import service_target
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +86,7 @@ class ServiceCaller:
             return bool(others)
 
         return self._recovery.run(
-            f"service:{service.name}",
+            service_target(service.name),
             attempt,
             timeout_seconds=call.timeout_seconds,
             repeatable=call.may_repeat and call.method not in NOT_EVEN_WITH_A_KEY,

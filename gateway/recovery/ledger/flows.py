@@ -18,11 +18,12 @@ from gateway.recovery.ledger.model import Claim, Intent, RecoveryFlow, Tried
 from gateway.recovery.ledger.ports import FlowList, FlowRuns
 from gateway.recovery.ledger.postgres_known import KnownStore
 from gateway.recovery.model import RECOVERY, FaultType
+from gateway.targets import DATABASE, SERVICE, kind_of, name_of
 
 log = structlog.get_logger(__name__)
 
 RECOVERY_TAG = "recovery:"
-TARGET_TAGS = ("database:", "service:")
+TARGET_TAGS = (DATABASE, SERVICE)
 RUNNABLE = ("active", "draft")
 PAGE_FLOWS = 100
 MAX_PAGES = 50
@@ -86,7 +87,7 @@ def flows_of(document: Mapping[str, Any]) -> list[RecoveryFlow]:
     tags = document.get("tags")
     words = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, Sequence) else []
     types = [word.removeprefix(RECOVERY_TAG) for word in words if word.startswith(RECOVERY_TAG)]
-    targets: list[str | None] = [word for word in words if word.startswith(TARGET_TAGS)]
+    targets: list[str | None] = [word for word in words if kind_of(word) in TARGET_TAGS]
     return [RecoveryFlow(str(document["id"]), kind, target) for kind in types if kind in TYPES for target in targets or [None]]
 
 
@@ -130,7 +131,7 @@ class RunFlow:
 
 def parameters_of(intent: Intent) -> dict[str, str]:
     """The fault as parameters, by the names that a recovery flow may declare; what is not known is absent (docs/recovery.md)."""
-    kind, _, name = intent.target.partition(":")
+    kind, name = kind_of(intent.target), name_of(intent.target)
     origin = intent.origin
     known = {
         "recoveryId": intent.recovery_id,

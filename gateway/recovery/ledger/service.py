@@ -27,8 +27,8 @@ from gateway.recovery.ledger.writing import UNREACHABLE, Writer
 from gateway.recovery.model import Action, Decision, Fault
 from gateway.recovery.model import Strategy as When
 from gateway.recovery.policy import DELAYED_ACTION, RecoveryPolicy
-from gateway.recovery.targets import CONFIGURATION_SERVICE, SERVICE
 from gateway.spool import FileSpool
+from gateway.targets import CONFIGURATION_SERVICE, SERVICE, kind_of
 
 log = structlog.get_logger(__name__)
 
@@ -183,7 +183,7 @@ class Recoveries:
         itself.
         """
         opened = change.new is BreakerState.OPEN and change.cause is Cause.CALLS
-        if opened and change.target.startswith(SERVICE):
+        if opened and kind_of(change.target) == SERVICE:
             fault = fault_of_breaker(change.target, change.blamed)
             unmet = change.target == CONFIGURATION_SERVICE or change.blamed is None  # copies answered, or calls that were only slow
             if unmet and change.old is BreakerState.CLOSED:

@@ -12,7 +12,7 @@ from gateway.recovery.credentials import Credentials
 from gateway.recovery.ledger.model import Claim, Tried
 from gateway.recovery.ledger.ports import DatabaseSource, Discovery, Http, Strategy
 from gateway.recovery.model import Action, FaultType
-from gateway.recovery.targets import CAPABILITY, CONFIGURATION_SERVICE
+from gateway.targets import CAPABILITY, CONFIGURATION_SERVICE, DATABASE, SERVICE, kind_of, name_of
 
 log = structlog.get_logger(__name__)
 
@@ -107,7 +107,7 @@ class Rediscover:
 
     def __call__(self, claim: Claim) -> Tried:
         target = claim.intent.target
-        find = self._services.rediscover_capable if target.startswith(CAPABILITY) else self._services.rediscover
+        find = self._services.rediscover_capable if kind_of(target) == CAPABILITY else self._services.rediscover
         try:
             service = find(name_of(target))
         except GatewayError as error:
@@ -165,7 +165,7 @@ class Probe:
         self._by_kind = by_kind
 
     def __call__(self, claim: Claim) -> Tried:
-        strategy = self._by_kind.get(claim.intent.target.partition(":")[0])
+        strategy = self._by_kind.get(kind_of(claim.intent.target))
         if strategy is None:
             return Tried(healthy=False, detail="Nothing can be asked of this target", hopeless=True)
         return strategy(claim)
@@ -177,7 +177,7 @@ def strategies(
     """What is done, by action. An action that is not here is nothing a worker can do."""
     failover = AskRegistry(services, Failover(services, instances))
     rediscover = Rediscover(services, instances)
-    probe = Probe({"database": Look(databases), "service": failover, "capability": rediscover})
+    probe = Probe({DATABASE: Look(databases), SERVICE: failover, CAPABILITY: rediscover})
     return {
         Action.RECONNECT_DATABASE: Reconnect(databases, credentials or Credentials()),
         Action.REFRESH_DISCOVERY: AskRegistry(services, rediscover),
@@ -185,8 +185,3 @@ def strategies(
         Action.RUN_RECOVERY_FLOW: run_flow,
         Action.RETRY: probe,
     }
-
-
-def name_of(target: str) -> str:
-    """`postgres` of `database:postgres`."""
-    return target.partition(":")[2]

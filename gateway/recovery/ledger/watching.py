@@ -10,6 +10,7 @@ from gateway.databases.observing import NOT_CHECKED_YET
 from gateway.recovery.fingerprint import fingerprint, mask
 from gateway.recovery.ledger.intake import Intake
 from gateway.recovery.model import Fault, FaultType
+from gateway.targets import database_target, name_of
 
 WATCH_SECONDS = 0.5
 
@@ -53,20 +54,15 @@ class Watch:
 
     def sees_down(self, target: str) -> bool:
         """Whether the last look at a database was bad. Of what nobody looks at, services among them, nothing is seen. Memory only."""
-        return any(target == target_of_database(status) and _is_down(status) for status in self._snapshot().values())
+        return any(target == database_target(status.name) and _is_down(status) for status in self._snapshot().values())
 
     def _look(self, status: DatabaseStatus) -> None:
-        target = target_of_database(status)
+        target = database_target(status.name)
         if _is_down(status):
             if self._intake.may_open(target, status.timestamp):
                 self._report(fault_of(status, target), status.timestamp)
         elif status.error is None and status.last_ok_at is not None:
             self._healed(target, status.last_ok_at)
-
-
-def target_of_database(status: DatabaseStatus) -> str:
-    """`database:postgres`."""
-    return f"database:{status.name.value}"
 
 
 def _is_down(status: DatabaseStatus) -> bool:
@@ -93,7 +89,7 @@ def fault_of_breaker(target: str, blamed: Fault | None) -> Fault:
 
 
 def _fault(kind: FaultType, target: str, detail: str, *, error_class: str, vendor_code: str | None) -> Fault:
-    source = target.partition(":")[2] if kind is FaultType.DATABASE_CONNECTION else "http"
+    source = name_of(target) if kind is FaultType.DATABASE_CONNECTION else "http"
     template = mask(detail)
     return Fault(
         type=kind,

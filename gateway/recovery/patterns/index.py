@@ -12,13 +12,14 @@ from gateway.recovery.patterns.model import Facts
 from gateway.recovery.patterns.ports import Neighbour, PatternIndex, Point
 from gateway.recovery.patterns.postgres import PatternStore
 from gateway.recovery.registry import Breakers
+from gateway.targets import database_target
 
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 100
 # An index without a server of its own asks PostgreSQL.
-TARGETS = {"weaviate": "database:weaviate"}
-POSTGRES = "database:postgres"
+TARGETS = {"weaviate": database_target("weaviate")}
+POSTGRES = database_target("postgres")
 
 
 class PatternIndexes:

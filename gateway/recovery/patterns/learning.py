@@ -19,10 +19,11 @@ from gateway.recovery.patterns.postgres import PatternStore
 from gateway.recovery.patterns.rows import from_line, to_line
 from gateway.recovery.registry import Breakers
 from gateway.spool import FileSpool
+from gateway.targets import database_target
 
 log = structlog.get_logger(__name__)
 
-POSTGRES = "database:postgres"
+POSTGRES = database_target("postgres")
 
 
 class Learning:
