@@ -44,6 +44,7 @@ class Breaker:
     Args:
         refuse: makes the error of a call that is not made, from the target and the seconds to wait.
         explain: what a failed call's error says about the target, for those whose calls are refused. Must not block or raise.
+        slowness: the fault that calls speak of which ended well, and too late.
         on_change: told every change of state, after it happened and outside of the lock. Must not block or raise.
         on_demand: told when a call was refused for want of a leased probe. Must not block or raise.
     """
@@ -58,6 +59,7 @@ class Breaker:
         judge: Judge = BY_CLASS,
         refuse: Callable[[str, float], BreakerOpen] = BreakerOpen,
         explain: Callable[[BaseException], Fault] | None = None,
+        slowness: Fault | None = None,
         on_change: Callable[[str, BreakerState, BreakerState, Cause], None] | None = None,
         on_demand: Callable[[str], None] | None = None,
     ) -> None:
@@ -68,6 +70,7 @@ class Breaker:
         self._judge = judge
         self._refuse = refuse
         self._explain = explain
+        self._slowness = slowness
         self._blamed: Fault | None = None
         self._on_change = on_change
         self._on_demand = on_demand
@@ -112,12 +115,16 @@ class Breaker:
         with self._lock:
             self._blamed = fault
 
-    def record(self, permit: Permit, *, success: bool, duration_seconds: float) -> None:
-        """How the permitted call ended. A report from before the last change of state says nothing about now and is dropped."""
+    def record(self, permit: Permit, *, success: bool, duration_seconds: float, fault: Fault | None = None) -> None:
+        """How the permitted call ended. A report from before the last change of state says nothing about now and is dropped.
+
+        Args:
+            fault: what a failed call says about the target.
+        """
         with self._changing():
             if permit.epoch != self._epoch:
                 return
-            self._count(success=success, slow=duration_seconds > self._policy.slow_seconds)
+            self._count(success=success, slow=duration_seconds > self._policy.slow_seconds, fault=fault)
             if self._probes:
                 self._probes.popleft()
 
@@ -165,10 +172,9 @@ class Breaker:
 
         def report(outcome: Outcome, error: BaseException | None = None) -> None:
             seconds = elapsed() - started
-            if error is not None and outcome is Outcome.FAILURE and self._explain:
-                self.blame(self._explain(error))
+            fault = self._explain(error) if error is not None and outcome is Outcome.FAILURE and self._explain else None
             uncalled = stopwatch is not None and seconds == 0.0 and outcome is Outcome.SUCCESS
-            self._report(permit, Outcome.NOTHING if uncalled else outcome, judge, seconds)
+            self._report(permit, Outcome.NOTHING if uncalled else outcome, seconds if judge.by_time else 0.0, fault)
 
         self._inside.guarded = True
         try:
@@ -285,11 +291,11 @@ class Breaker:
             for old, new, cause in changes:
                 self._on_change(self.name, old, new, cause)
 
-    def _report(self, permit: Permit, outcome: Outcome, judge: Judge, seconds: float) -> None:
+    def _report(self, permit: Permit, outcome: Outcome, seconds: float, fault: Fault | None) -> None:
         if outcome is Outcome.NOTHING:
             self.forget(permit)
         else:
-            self.record(permit, success=outcome is Outcome.SUCCESS, duration_seconds=seconds if judge.by_time else 0.0)
+            self.record(permit, success=outcome is Outcome.SUCCESS, duration_seconds=seconds, fault=fault)
 
     def _enter(self, state: BreakerState, cause: Cause) -> None:
         if state is not self._state:
@@ -310,6 +316,7 @@ class Breaker:
             self._begin_half_open(Cause.TIME)
             self._half_open_since = self._open_until  # nobody asked in between: calls are rare
         elif self._state is BreakerState.HALF_OPEN and self._probes and now - self._probes[0] > self._policy.slow_seconds:
+            self._blamed = self._blamed or self._slowness
             self._open()  # slow already, whenever it ends
         return now
 
@@ -331,15 +338,20 @@ class Breaker:
         self._probes.append(now)
         return True
 
-    def _count(self, *, success: bool, slow: bool) -> None:
+    def _count(self, *, success: bool, slow: bool, fault: Fault | None = None) -> None:
+        good = success and not slow
         if self._state is BreakerState.CLOSED:
             self._window.add(failed=not success, slow=slow)
-            if success and not slow:
-                self._blamed = None
-            if (slow or not success) and self._window.is_bad:  # a good call is no reason to open, whatever came before it
+            self._blamed = None if good else self._accused(success=success, fault=fault)
+            if not good and self._window.is_bad:  # a good call is no reason to open, whatever came before it
                 self._open()
         elif self._state is BreakerState.HALF_OPEN:
-            self._judge_probe(good=success and not slow)
+            self._blamed = self._blamed if good else self._accused(success=success, fault=fault)
+            self._judge_probe(good=good)
+
+    def _accused(self, *, success: bool, fault: Fault | None) -> Fault | None:
+        """What a bad call blames the target for: its fault, or its slowness when it ended well; nothing new when neither is known."""
+        return (self._slowness if success else fault) or self._blamed
 
     def _judge_probe(self, *, good: bool) -> None:
         if not good:

@@ -12,6 +12,7 @@ from gateway.errors import NotFound
 from gateway.recovery.breaker import Breaker, BreakerPolicy, BreakerSnapshot, BreakerState
 from gateway.recovery.breaker_model import BreakerChange, Cause
 from gateway.recovery.classify import classify
+from gateway.recovery.noticed import too_slow
 from gateway.recovery.targets import judge_of, policy_of, refuse
 
 log = structlog.get_logger(__name__)
@@ -103,6 +104,7 @@ class Breakers:
             judge=judge_of(target),
             refuse=refuse,
             explain=partial(classify, target=target),
+            slowness=too_slow(target),
             on_change=self._changed,
             on_demand=self._demanded,
         )

@@ -16,6 +16,7 @@ from gateway.recovery.ledger.intake import REMEMBERED_SECONDS
 from gateway.recovery.ledger.model import AttemptOutcome, RecoveryStatus
 from gateway.recovery.ledger.sweeping import RING_AGAIN_SECONDS
 from gateway.recovery.model import Action, Decision, Fault, FaultType, FlowOrigin, Strategy
+from gateway.recovery.noticed import too_slow
 from gateway.recovery.policy import RecoveryPolicy
 from gateway.targets import CONFIGURATION_SERVICE
 from tests.fakes.recoveries import CLICKHOUSE, FAILOVER, ORDERS, RECONNECT, RecoveryWorld, changed, fault
@@ -313,8 +314,18 @@ def test_an_outage_that_copies_hid_from_all_clients_is_learned_from_once(world: 
 def test_a_service_whose_calls_failed_was_learned_from_where_they_failed(world: RecoveryWorld) -> None:
     world.recoveries.breaker_changed(changed(BreakerState.CLOSED, BreakerState.OPEN, world.clock.now(), blamed=fault(ORDERS)))
     assert world.noticed == []
-    world.recoveries.breaker_changed(changed(BreakerState.CLOSED, BreakerState.OPEN, world.clock.now()))
-    assert [each.detail for each in world.noticed] == ["It answers too slowly"]
+
+
+@pytest.mark.parametrize(("target", "recoveries"), [(ORDERS, 1), (CLICKHOUSE, 0)])
+def test_slowness_that_no_client_met_as_a_fault_is_learned_from(world: RecoveryWorld, target: str, recoveries: int) -> None:
+    opened = changed(BreakerState.CLOSED, BreakerState.OPEN, world.clock.now(), blamed=too_slow(target))
+    world.recoveries.breaker_changed(replace(opened, target=target))
+    world.recoveries.step()
+    assert [(each.detail, each.type) for each in world.noticed] == [("It answers too slowly", FaultType.TIMEOUT)]
+    found = world.recoveries.list_page(target=target).recoveries
+    assert [(each.fault_type, each.detail, each.action) for each in found] == recoveries * [
+        ("TIMEOUT_ERROR", "It answers too slowly", "failover_instance")
+    ]
 
 
 def test_a_breaker_that_opens_and_closes_opens_and_closes_a_recovery(world: RecoveryWorld) -> None:

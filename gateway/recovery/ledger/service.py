@@ -1,6 +1,7 @@
 """The ledger of recoveries: what the error path, tasks, views and background watchers call. Everything true about a recovery is a row."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from random import Random
 
@@ -22,10 +23,11 @@ from gateway.recovery.ledger.postgres_known import KnownStore
 from gateway.recovery.ledger.postgres_views import LedgerReader
 from gateway.recovery.ledger.runner import Runner
 from gateway.recovery.ledger.sweeping import Sweeper, Swept
-from gateway.recovery.ledger.watching import Snapshot, Watch, fault_of_breaker
+from gateway.recovery.ledger.watching import Snapshot, Watch
 from gateway.recovery.ledger.writing import UNREACHABLE, Writer
 from gateway.recovery.model import Action, Decision, Fault
 from gateway.recovery.model import Strategy as When
+from gateway.recovery.noticed import too_slow
 from gateway.recovery.policy import DELAYED_ACTION, RecoveryPolicy
 from gateway.spool import FileSpool
 from gateway.targets import CONFIGURATION_SERVICE, SERVICE, kind_of
@@ -180,15 +182,16 @@ class Recoveries:
         """A service's breaker opened: it is to be recovered. A target's probes were answered: it is well. Memory only.
 
         An opening that another process tells of was reported there, and may be over. A database is reported by its poller, which saw it
-        itself.
+        itself. What no client met, because copies answered or calls were only slow, is learned from here.
         """
-        opened = change.new is BreakerState.OPEN and change.cause is Cause.CALLS
-        if opened and kind_of(change.target) == SERVICE:
-            fault = fault_of_breaker(change.target, change.blamed)
-            unmet = change.target == CONFIGURATION_SERVICE or change.blamed is None  # copies answered, or calls that were only slow
+        if change.new is BreakerState.OPEN and change.cause is Cause.CALLS:
+            slowness = too_slow(change.target)
+            fault = replace(change.blamed or slowness, retryable=True, target=change.target)
+            unmet = change.target == CONFIGURATION_SERVICE or change.blamed == slowness
             if unmet and change.old is BreakerState.CLOSED:
                 self._on_noticed(fault)
-            self.report(fault, change.at, usual=Action.FAILOVER_INSTANCE)
+            if kind_of(change.target) == SERVICE:
+                self.report(fault, change.at, usual=Action.FAILOVER_INSTANCE)
         elif change.new is BreakerState.CLOSED and change.old is BreakerState.HALF_OPEN:
             self.healed(change.target, change.at)
 

@@ -1,16 +1,15 @@
 """Reads the poller's snapshot: a database that is down opens a recovery though nobody asked for it, one that answers closes its own."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from gateway.background import BackgroundLoop
 from gateway.databases.model import DatabaseName, DatabaseStatus, Status
 from gateway.databases.observing import NOT_CHECKED_YET
-from gateway.recovery.fingerprint import fingerprint, mask
 from gateway.recovery.ledger.intake import Intake
 from gateway.recovery.model import Fault, FaultType
-from gateway.targets import database_target, name_of
+from gateway.recovery.noticed import noticed
+from gateway.targets import database_target
 
 WATCH_SECONDS = 0.5
 
@@ -72,34 +71,10 @@ def _is_down(status: DatabaseStatus) -> bool:
 def fault_of(status: DatabaseStatus, target: str) -> Fault:
     """What the poller saw, as a fault like any other."""
     error = status.error
-    return _fault(
+    return noticed(
         FaultType.DATABASE_CONNECTION,
         target,
         error.detail if error else "It does not answer",
         error_class=error.kind if error else "",
         vendor_code=error.vendor_code if error else None,
-    )
-
-
-def fault_of_breaker(target: str, blamed: Fault | None) -> Fault:
-    """What opened a service's breaker: the fault of its calls, or that it is too slow, when none of them failed."""
-    if blamed is None:
-        return _fault(FaultType.UPSTREAM, target, "It answers too slowly", error_class="", vendor_code=None)
-    return replace(blamed, retryable=True, target=target)
-
-
-def _fault(kind: FaultType, target: str, detail: str, *, error_class: str, vendor_code: str | None) -> Fault:
-    source = name_of(target) if kind is FaultType.DATABASE_CONNECTION else "http"
-    template = mask(detail)
-    return Fault(
-        type=kind,
-        retryable=True,
-        source=source,
-        confidence=1.0,
-        fingerprint=fingerprint(fault_type=kind, source=source, vendor_code=vendor_code, frames=(), template=template),
-        error_class=error_class,
-        detail=detail,
-        template=template,
-        vendor_code=vendor_code,
-        target=target,
     )

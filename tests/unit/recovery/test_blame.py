@@ -7,7 +7,7 @@ from gateway.errors import Unavailable
 from gateway.recovery.breaker import Breaker, BreakerOpen, BreakerState
 from gateway.recovery.breaker_model import BreakerChange, Cause
 from gateway.recovery.classify import classify
-from gateway.recovery.model import FaultType
+from gateway.recovery.model import Category, FaultType
 from gateway.recovery.registry import Breakers
 from tests.fakes.clock import FakeClock
 
@@ -72,3 +72,56 @@ def test_listeners_hear_what_opened_it() -> None:
     breakers.listen(heard.append)
     fail(breakers.of("database:clickhouse"))
     assert [(change.cause, change.blamed is not None) for change in heard] == [(Cause.CALLS, True)]
+
+
+def pass_slowly(breaker: Breaker, clock: FakeClock, times: int = 5) -> None:
+    for _ in range(times):
+        with breaker.guard():
+            clock.advance(20)
+
+
+@pytest.mark.parametrize(("target", "source"), [("database:clickhouse", "clickhouse"), ("service:orders", "http")])
+def test_a_breaker_that_slowness_opened_blames_a_target_that_answers_too_slowly(target: str, source: str) -> None:
+    clock = FakeClock()
+    breaker = Breakers(clock).of(target)
+    pass_slowly(breaker, clock)
+    with pytest.raises(BreakerOpen) as refused:
+        breaker.permit()
+    cause = refused.value.blamed
+    assert cause
+    assert (cause.type, cause.category, cause.source, cause.target) == (FaultType.TIMEOUT, Category.INFRASTRUCTURE, source, target)
+    assert (cause.retryable, cause.detail) == (True, "It answers too slowly")
+    assert classify(refused.value).fingerprint == cause.fingerprint
+
+
+def test_a_slow_probe_is_what_keeps_a_breaker_open() -> None:
+    clock = FakeClock()
+    breaker = Breakers(clock).of("database:clickhouse")
+    fail(breaker)
+    clock.advance(5)
+    pass_slowly(breaker, clock, 1)
+    assert breaker.blamed
+    assert breaker.blamed.type is FaultType.TIMEOUT
+
+
+def test_one_slow_call_is_forgotten_with_the_next_good_one() -> None:
+    clock = FakeClock()
+    breaker = Breakers(clock).of("service:orders")
+    pass_slowly(breaker, clock, 1)
+    assert breaker.blamed
+    with breaker.guard():
+        pass
+    assert breaker.blamed is None
+
+
+def test_a_call_that_fails_after_an_operators_word_blames_nobody() -> None:
+    breaker = Breakers(FakeClock()).of("database:clickhouse")
+
+    def cut_off() -> None:
+        with breaker.guard():
+            breaker.force_open()
+            raise unreachable()
+
+    with pytest.raises(DatabaseUnreachable):
+        cut_off()
+    assert breaker.blamed is None
