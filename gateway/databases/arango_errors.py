@@ -16,6 +16,7 @@ from gateway.databases.error_rules import (
     FAILED,
     FULL,
     LATE,
+    NO_DATABASE,
     REFUSES_US,
     STATUS_RULES,
     TOO_LARGE,
@@ -25,11 +26,10 @@ from gateway.databases.error_rules import (
     made,
     rule_for,
 )
-from gateway.databases.errors import DatabaseAuthenticationFailed, DatabaseError
+from gateway.databases.errors import DatabaseError
 from gateway.databases.model import DatabaseName
 
 NAME = DatabaseName.ARANGODB
-NO_DATABASE: Rule = (DatabaseAuthenticationFailed, "{engine} has no database of this name")
 
 # errorNum of the body, where the status alone would mislead.
 NUMBER_RULES: Mapping[int, Rule] = {

@@ -13,18 +13,13 @@ from clickhouse_driver import Client, defines
 from clickhouse_driver import errors as vendor
 
 from config.databases import ClickHouseSettings
-from gateway.databases.clickhouse_errors import NAME, translate
+from gateway.databases.clickhouse_errors import ENGINE, NAME, translate
 from gateway.databases.clickhouse_statement import bound_statement, with_literals
 from gateway.databases.collecting import RowCollector
 from gateway.databases.connections import Connections, PoolExhausted
 from gateway.databases.deadline import cut_off_after
-from gateway.databases.errors import (
-    DatabaseAuthenticationFailed,
-    DatabaseError,
-    DatabasePoolExhausted,
-    DatabaseTimeout,
-    DatabaseUnreachable,
-)
+from gateway.databases.error_rules import EXHAUSTED, LATE, NO_DATABASE, made
+from gateway.databases.errors import DatabaseAuthenticationFailed, DatabaseError, DatabaseUnreachable
 from gateway.databases.limits import POOL_WAIT_SECONDS
 from gateway.databases.model import PoolStats, ResultSet
 from gateway.databases.sql_text import Token
@@ -89,10 +84,10 @@ class Driver:
                     yield client
                 except (vendor.Error, OSError, EOFError) as error:
                     if cut.fired or (time.monotonic() - began >= silence and isinstance(error, NO_WORD)):
-                        raise DatabaseTimeout(NAME, "ClickHouse did not answer in time", retry_after_seconds=2) from error
+                        raise made(NAME, ENGINE, LATE, retry_after_seconds=2) from error
                     raise translate(error) from error
         except PoolExhausted as error:
-            raise DatabasePoolExhausted(NAME, "Every ClickHouse connection of this process is in use", retry_after_seconds=1) from error
+            raise made(NAME, ENGINE, EXHAUSTED, retry_after_seconds=1) from error
 
     def pool_stats(self) -> PoolStats:
         return self._connections.stats()
@@ -133,7 +128,7 @@ class Driver:
     def _refused(self, error: Exception, probe_seconds: float) -> DatabaseError:
         ours = translate(error)
         if ours.vendor_code == UNKNOWN_DATABASE:
-            return DatabaseAuthenticationFailed(NAME, "ClickHouse has no database of this name", vendor_code=ours.vendor_code)
+            return made(NAME, ENGINE, NO_DATABASE, UNKNOWN_DATABASE)
         if not isinstance(ours, DatabaseAuthenticationFailed) and self._speaks_http(probe_seconds):
             return DatabaseUnreachable(
                 NAME, "CLICKHOUSE_NATIVE_PORT leads to an HTTP server; ClickHouse's native port is 9000 by default", vendor_code="HTTP"

@@ -7,12 +7,24 @@ from collections.abc import Mapping
 
 from clickhouse_driver import errors as vendor
 
-from gateway.databases.error_rules import FAILED, FULL, INVALID, LATE, REFUSES_US, UNREACHABLE, ClassRules, Rule, made, rule_for
-from gateway.databases.errors import DatabaseError, DatabaseUnreachable, StatementRefused
+from gateway.databases.error_rules import (
+    FAILED,
+    FULL,
+    INVALID,
+    LATE,
+    NO_RESOURCES,
+    REFUSES_US,
+    UNREACHABLE,
+    ClassRules,
+    Rule,
+    made,
+    rule_for,
+)
+from gateway.databases.errors import DatabaseError, StatementRefused
 from gateway.databases.model import DatabaseName
 
 NAME = DatabaseName.CLICKHOUSE
-BUSY: Rule = (DatabaseUnreachable, "{engine} is out of resources")
+ENGINE = "ClickHouse"
 REFUSED: Rule = (StatementRefused, "{engine} does not run this statement for us")
 
 
@@ -26,7 +38,7 @@ _BY_CODES: tuple[tuple[Rule, frozenset[int]], ...] = (
     (LATE, _numbers("159 160 209 394")),
     (REFUSES_US, _numbers("192-195 516")),
     (UNREACHABLE, _numbers("32 95-97 99-103 198 203 210 217 225 236 254 265 279 285 297 364 369 425 999")),
-    (BUSY, _numbers("173 201 202 241 252 367 439")),
+    (NO_RESOURCES, _numbers("173 201 202 241 252 367 439")),
     (FULL, _numbers("242 243")),
     (REFUSED, _numbers("164 291 358 392 446 482 497")),
     (
@@ -68,4 +80,4 @@ def translate(error: Exception) -> DatabaseError:
     code = error.code if isinstance(error, vendor.ServerException) else None
     rule = CODE_RULES.get(code) if code is not None else None
     vendor_code = str(code) if code is not None else str(getattr(error, "code", None) or type(error).__name__)
-    return made(NAME, "ClickHouse", rule or rule_for(type(error), CLASS_RULES), vendor_code)
+    return made(NAME, ENGINE, rule or rule_for(type(error), CLASS_RULES), vendor_code)

@@ -28,6 +28,10 @@ CONFLICT: Rule = (StatementConflict, "What is written conflicts with what exists
 INVALID: Rule = (StatementInvalid, "{engine} refuses the statement")
 TOO_LARGE: Rule = (AnswerTooLarge, "The answer is too large, or needs more memory than allowed; ask for less")
 FAILED: Rule = (DatabaseFailed, "{engine} could not run the statement")
+NO_DATABASE: Rule = (DatabaseAuthenticationFailed, "{engine} has no database of this name")
+NO_RESOURCES: Rule = (DatabaseUnreachable, "{engine} is out of resources")
+READS_ONLY: Rule = (DatabaseReadOnly, "{engine} accepts reads only")
+STRANGER: Rule = (DatabaseUnreachable, "What answers is not {engine}")
 
 STATUS_RULES: Mapping[int, Rule] = {
     400: INVALID,
@@ -54,7 +58,11 @@ def rule_for(kind: type[BaseException], rules: ClassRules) -> Rule:
     return next((rules[base] for base in kind.__mro__ if base in rules), FAILED)
 
 
-def made(name: DatabaseName, engine: str, rule: Rule, vendor_code: str) -> DatabaseError:
+def made(
+    name: DatabaseName, engine: str, rule: Rule, vendor_code: str | None = None, *, retry_after_seconds: float | None = None
+) -> DatabaseError:
     """Our error."""
     kind, detail = rule
-    return kind(name, detail.format(engine=engine), vendor_code=vendor_code)
+    error = kind(name, detail.format(engine=engine), vendor_code=vendor_code)
+    error.retry_after_seconds = retry_after_seconds
+    return error

@@ -14,11 +14,12 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from config.databases import PostgresSettings
 from gateway.databases import postgres_waiting
-from gateway.databases.errors import DatabaseDisabled, DatabaseReadOnly, DatabaseTimeout, StatementInvalid
+from gateway.databases.error_rules import READS_ONLY, made
+from gateway.databases.errors import DatabaseDisabled, DatabaseReadOnly, StatementInvalid
 from gateway.databases.guarding import Guard, unguarded
 from gateway.databases.limits import POOL_WAIT_SECONDS
 from gateway.databases.model import DatabaseName, Ping, PoolStats, ResultSet, Role
-from gateway.databases.postgres_errors import LATE, translated
+from gateway.databases.postgres_errors import ENGINE, late, translated
 from gateway.databases.postgres_reading import IN_NO_CURSOR, read, readable_statement, refused_write
 from gateway.databases.process_local import ProcessLocal
 
@@ -47,7 +48,7 @@ class Postgres:
     """One pool of connections to PostgreSQL, opened when first used and never shared across a fork."""
 
     name = DatabaseName.POSTGRES
-    engine = "PostgreSQL"
+    engine = ENGINE
     role = Role.TRANSACTIONAL
 
     def __init__(self, settings: PostgresSettings, guard: Guard = unguarded) -> None:
@@ -82,7 +83,7 @@ class Postgres:
         """
         limit = statement_timeout_seconds or self._settings.statement_timeout_seconds
         if postgres_waiting.silent_seconds() >= limit + GRACE_SECONDS:
-            raise DatabaseTimeout(self.name, LATE, retry_after_seconds=2)  # an earlier one of this request has waited for all of them
+            raise late()  # an earlier one of this request has waited for all of them
         with (
             self._guard(self.name, postgres_waiting.waited_seconds),
             postgres_waiting.at_most(limit + GRACE_SECONDS),
@@ -111,7 +112,7 @@ class Postgres:
         with postgres_waiting.by(deadline), translated(), self._pinging.get().connect() as connection:
             version, read_only = connection.exec_driver_sql(ASK_VERSION).one()
         if read_only == "on":
-            raise DatabaseReadOnly(self.name, "PostgreSQL accepts reads only", vendor_code="25006")
+            raise made(self.name, self.engine, READS_ONLY, "25006")
         return Ping(str(version).split(" ", 1)[0])
 
     def query(self, statement: str, parameters: Mapping[str, Any], *, timeout_seconds: float, max_rows: int) -> ResultSet:

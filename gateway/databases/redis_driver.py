@@ -1,9 +1,9 @@
 """redis-py, bounded: no retries of its own, a pool with a limit, errors that come out as ours. Imported when first used.
 
-Source: redis-py 8 (connection.py, exceptions.py); https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors (prefixes).
+Source: redis-py 8 (connection.py).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,20 +14,11 @@ from redis.connection import BlockingConnectionPool
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
-from gateway.databases.errors import (
-    AnswerTooLarge,
-    DatabaseAuthenticationFailed,
-    DatabaseError,
-    DatabaseFailed,
-    DatabasePoolExhausted,
-    DatabaseReadOnly,
-    DatabaseTimeout,
-    DatabaseUnreachable,
-    StatementConflict,
-    StatementInvalid,
-)
+from gateway.databases.error_rules import LATE, made
+from gateway.databases.errors import AnswerTooLarge, DatabaseUnreachable
 from gateway.databases.limits import POOL_WAIT_SECONDS
 from gateway.databases.model import DatabaseName, PoolStats, ResultSet
+from gateway.databases.redis_errors import translate
 from gateway.databases.redis_replies import Reply, ReplyBroken, ReplyReader, ReplyTooLarge, ReplyTooLate, ServerError
 from gateway.databases.redis_waiting import BoundedParser
 
@@ -123,16 +114,16 @@ class Driver:
         """Turn redis-py's errors, and those of reading a reply, into ours.
 
         Raises:
-            DatabaseError: by the vendor's class, then by the prefix of the server's error line.
+            DatabaseError: any of its subclasses, never a vendor exception.
         """
         try:
             yield
         except (vendor.RedisError, vendor.RedisClusterException, vendor.ChildDeadlockedError, vendor.IncorrectPolicyType) as error:
-            raise self._translate(error) from error
+            raise translate(self._name, self._engine, error) from error
         except ReplyTooLarge as error:
             raise AnswerTooLarge(self._name, "One value of the answer is too large; ask for a range of it") from error
         except (ReplyTooLate, TimeoutError) as error:
-            raise DatabaseTimeout(self._name, f"{self._engine} did not answer in time", retry_after_seconds=1) from error
+            raise made(self._name, self._engine, LATE, retry_after_seconds=1) from error
         except (ReplyBroken, OSError) as error:
             raise DatabaseUnreachable(self._name, f"{self._engine} closed the connection", retry_after_seconds=1) from error
 
@@ -144,79 +135,7 @@ class Driver:
             raise connection._parser.parse_error(reply.line)
         return ResultSet(reply.columns, tuple(reply.rows), reply.truncated)
 
-    def _translate(self, error: Exception) -> DatabaseError:
-        prefix = str(getattr(error, "status_code", "") or str(error).split(" ", 1)[0])[:32]
-        rule = PREFIX_RULES.get(prefix) or rule_for(type(error))
-        kind, detail = rule
-        return kind(self._name, detail.format(engine=self._engine), vendor_code=prefix if prefix.isupper() else type(error).__name__)
-
 
 def _pack(words: list[bytes]) -> list[bytes]:
     """The command on the wire. redis-py's packer splits the first word at spaces; ours are words already."""
     return [b"".join([b"*%d\r\n" % len(words), *(b"$%d\r\n%b\r\n" % (len(word), word) for word in words)])]
-
-
-Rule = tuple[type[DatabaseError], str]
-
-UNREACHABLE: Rule = (DatabaseUnreachable, "{engine} cannot be reached")
-REFUSES_US: Rule = (DatabaseAuthenticationFailed, "{engine} refuses our credentials")
-REFUSES: Rule = (StatementInvalid, "{engine} refuses the command")
-FAILED: Rule = (DatabaseFailed, "{engine} could not run the command")
-CONFLICT: Rule = (StatementConflict, "{engine} did not run the command because of another one")
-NOT_NOW: Rule = (DatabaseUnreachable, "{engine} does not serve for now")
-FULL: Rule = (DatabaseReadOnly, "{engine} accepts reads only")
-
-# Prefixes that the driver has no class for, or a wrong one.
-PREFIX_RULES: Mapping[str, Rule] = {
-    "WRONGTYPE": (StatementInvalid, "The key holds another type of value"),
-    "MISCONF": FULL,  # snapshots fail: mostly a full disk
-    "NOREPLICAS": FULL,
-    "OOM": (DatabaseReadOnly, "{engine} is out of memory for writes"),
-    "BUSY": (DatabaseTimeout, "{engine} is busy running a script"),
-    "DENIED": UNREACHABLE,  # protected mode
-}
-
-# Every exception class of redis-py; a test fails when a new version brings one that is not here.
-CLASS_RULES: Mapping[type[Exception], Rule] = {
-    vendor.RedisError: FAILED,
-    vendor.ConnectionError: UNREACHABLE,
-    vendor.TimeoutError: (DatabaseTimeout, "{engine} did not answer in time"),
-    vendor.AuthenticationError: REFUSES_US,
-    vendor.AuthorizationError: REFUSES_US,
-    vendor.AuthenticationWrongNumberOfArgsError: REFUSES_US,
-    vendor.ExternalAuthProviderError: REFUSES_US,
-    vendor.NoPermissionError: REFUSES_US,
-    vendor.BusyLoadingError: (DatabaseUnreachable, "{engine} is still loading its data"),
-    vendor.MaxConnectionsError: (DatabasePoolExhausted, "Every {engine} connection of this process is in use"),
-    vendor.InvalidResponse: (DatabaseUnreachable, "What answers is not {engine}"),
-    vendor.ResponseError: REFUSES,
-    vendor.DataError: REFUSES,
-    vendor.PubSubError: FAILED,
-    vendor.WatchError: CONFLICT,
-    vendor.NoScriptError: REFUSES,
-    vendor.OutOfMemoryError: FULL,
-    vendor.ExecAbortError: CONFLICT,
-    vendor.ReadOnlyError: FULL,
-    vendor.ModuleError: REFUSES,
-    vendor.NoSuchFieldsetError: REFUSES,
-    vendor.LockError: CONFLICT,
-    vendor.LockNotOwnedError: CONFLICT,
-    vendor.ChildDeadlockedError: FAILED,
-    vendor.RedisClusterException: NOT_NOW,
-    vendor.ClusterError: NOT_NOW,
-    vendor.ClusterDownError: NOT_NOW,
-    vendor.AskError: NOT_NOW,
-    vendor.TryAgainError: NOT_NOW,
-    vendor.MovedError: NOT_NOW,
-    vendor.MasterDownError: NOT_NOW,
-    vendor.SlotNotCoveredError: NOT_NOW,
-    vendor.ClusterCrossSlotError: REFUSES,
-    vendor.CrossSlotTransactionError: REFUSES,
-    vendor.InvalidPipelineStack: FAILED,
-    vendor.IncorrectPolicyType: FAILED,
-}
-
-
-def rule_for(kind: type[BaseException]) -> Rule:
-    """The rule of a vendor class, or of the nearest class it derives from."""
-    return next((CLASS_RULES[base] for base in kind.__mro__ if base in CLASS_RULES), FAILED)

@@ -33,10 +33,11 @@ from gateway.databases.collecting import RowCollector
 from gateway.databases.connections import Slots
 from gateway.databases.deadline import cut_off_after
 from gateway.databases.documents import as_table
-from gateway.databases.errors import DatabaseTimeout, StatementInvalid
+from gateway.databases.error_rules import LATE, made
+from gateway.databases.errors import StatementInvalid
 from gateway.databases.limits import POOL_WAIT_SECONDS
 from gateway.databases.model import PoolStats, ResultSet
-from gateway.databases.weaviate_errors import NAME, TRANSLATED, NotServing, translate
+from gateway.databases.weaviate_errors import ENGINE, NAME, TRANSLATED, NotServing, translate
 from gateway.databases.weaviate_waiting import CHANNEL_OPTIONS, BoundedStub, BoundedTransport, begin, left, without_retry
 
 
@@ -118,7 +119,7 @@ class Driver:
         if self._client.is_connected():
             return self._client
         if not self._connecting.acquire(timeout=left()):
-            raise DatabaseTimeout(NAME, "Weaviate did not answer in time", retry_after_seconds=2)
+            raise made(NAME, ENGINE, LATE, retry_after_seconds=2)
         try:
             if not self._client.is_connected():
                 self._connect()

@@ -26,6 +26,7 @@ from gateway.databases.error_rules import (
     LATE,
     REFUSES_US,
     STATUS_RULES,
+    STRANGER,
     TOO_LARGE,
     UNREACHABLE,
     ClassRules,
@@ -37,8 +38,8 @@ from gateway.databases.errors import DatabaseError, DatabaseUnreachable
 from gateway.databases.model import DatabaseName
 
 NAME = DatabaseName.WEAVIATE
+ENGINE = "Weaviate"
 NO_GRPC: Rule = (DatabaseUnreachable, "{engine} does not answer over gRPC")
-STRANGER: Rule = (DatabaseUnreachable, "What answers is not {engine}")
 
 
 class GrpcFailed(Exception):
@@ -127,7 +128,7 @@ TRANSLATED: tuple[type[Exception], ...] = (
 def translate(error: Exception) -> DatabaseError:
     """Our error: by gRPC code, by HTTP status, by class."""
     if isinstance(error, GrpcFailed):
-        return made(NAME, "Weaviate", GRPC_RULES.get(error.code, FAILED), error.code.name)
+        return made(NAME, ENGINE, GRPC_RULES.get(error.code, FAILED), error.code.name)
     status = error.status_code if isinstance(error, vendor.UnexpectedStatusCodeError) else None
     rule = STATUS_RULES.get(status or 0) or rule_for(type(error), CLASS_RULES)
-    return made(NAME, "Weaviate", rule, str(status) if status else type(error).__name__)
+    return made(NAME, ENGINE, rule, str(status) if status else type(error).__name__)

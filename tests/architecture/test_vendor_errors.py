@@ -13,7 +13,7 @@ from arango import exceptions as arango_exceptions
 from clickhouse_driver import errors as clickhouse_vendor
 from clickhouse_driver.errors import ErrorCodes
 
-from gateway.databases import arango_errors, clickhouse_errors, postgres_errors, redis_driver, weaviate_errors
+from gateway.databases import arango_errors, clickhouse_errors, postgres_errors, redis_errors, weaviate_errors
 from gateway.databases.errors import DatabaseError
 
 # ClickHouse's codes as clickhouse-driver 0.2.11 lists them, all looked at; those not in CODE_RULES are the engine's own failures.
@@ -58,7 +58,7 @@ def missing(kinds: Iterable[type[BaseException]], mapped: Iterable[type[BaseExce
 @pytest.mark.parametrize(
     ("module", "rules"),
     [
-        (redis.exceptions, redis_driver.CLASS_RULES),
+        (redis.exceptions, redis_errors.CLASS_RULES),
         (clickhouse_vendor, clickhouse_errors.CLASS_RULES),
         (weaviate_errors.vendor, weaviate_errors.CLASS_RULES),
     ],
@@ -102,7 +102,7 @@ def test_every_code_of_clickhouse_was_looked_at() -> None:
 @pytest.mark.parametrize(
     "rules",
     [
-        redis_driver.CLASS_RULES,
+        redis_errors.CLASS_RULES,
         clickhouse_errors.CLASS_RULES,
         weaviate_errors.CLASS_RULES,
         arango_errors.CLASS_RULES,
