@@ -65,7 +65,7 @@ def _build_recoveries(
     records: Records,
     executions: Executions,
 ) -> Recoveries:
-    run_flow = RunFlow(room.flows, executions, clock)
+    run_flow = RunFlow(room.flows, executions)
     analytics, patterns = records.analytics, records.patterns
 
     def on_noticed(fault: Fault) -> None:

@@ -205,9 +205,7 @@ class RecoveryWorld:
             outbox=self.outbox,
             spool=FileSpool(self.directory, "recoveries", 1_000_000),
             flows=self.registry,
-            strategies=strategies(
-                self.databases, self.discovery, Instances(self.http, self.clock), RunFlow(self.registry, self.runs, self.clock)
-            ),
+            strategies=strategies(self.databases, self.discovery, Instances(self.http, self.clock), RunFlow(self.registry, self.runs)),
             snapshot=self.snapshot,
             on_avoid=self._avoid,
             on_ended=[self.ended.append],

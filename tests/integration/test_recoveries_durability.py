@@ -371,3 +371,48 @@ def test_a_recovery_flow_that_was_not_needed_is_listed_as_skipped(world: Recover
     assert [(each.action, each.outcome, each.detail) for each in view.attempts] == [
         ("run_recovery_flow", AttemptOutcome.SKIPPED, "Not needed: the target was well by itself before this was begun")
     ]
+
+
+def test_no_recovery_flow_is_begun_for_a_database_that_is_well_again(world: RecoveryWorld) -> None:
+    """The broker's own database is one: its workers hear of its recovery when it is back."""
+    learn_flows(world, heal_flow("recovery:DATABASE_CONNECTION_ERROR"))
+    recovery_id = world.intend()
+    world.databases.clickhouse.down = False
+    world.pump()
+    view = world.recoveries.get(recovery_id)
+    assert (view.status, view.healed_by, world.runs.started) == (RecoveryStatus.RECOVERED, "itself", [])
+    assert [(each.action, each.outcome, each.detail) for each in view.attempts] == [
+        ("run_recovery_flow", AttemptOutcome.SKIPPED, "ClickHouse 25.8 answers")
+    ]
+
+
+def test_a_recovery_flow_that_a_dead_worker_may_have_begun_is_its_recoverys_outcome(world: RecoveryWorld) -> None:
+    learn_flows(world, heal_flow("recovery:DATABASE_CONNECTION_ERROR"))
+    recovery_id = world.intend()
+    world.lose_all_messages()
+    start = world.runs.start
+
+    def die(*arguments: Any, **more: Any) -> Any:
+        start(*arguments, **more)
+        raise WorkerKilled
+
+    world.runs.start = die  # type: ignore[method-assign]
+    with pytest.raises(WorkerKilled):
+        world.recoveries.run(recovery_id)
+    world.runs.start = start  # type: ignore[method-assign]
+    world.databases.clickhouse.down = False
+    world.clock.advance(LEASE_SECONDS + 1)
+    world.recoveries.run(recovery_id)
+    assert world.recoveries.get(recovery_id).attempts[-1].outcome is AttemptOutcome.WAITING
+    world.runs.status = ExecutionStatus.COMPLETED
+    world.clock.advance(2)
+    world.pump()
+    assert world.recoveries.get(recovery_id).healed_by == "run_recovery_flow"
+
+
+def test_a_recovery_flow_for_what_a_ping_does_not_show_is_run_though_the_database_answers(world: RecoveryWorld) -> None:
+    learn_flows(world, heal_flow("recovery:TIMEOUT_ERROR"))
+    world.intend(kind=FaultType.TIMEOUT)
+    world.databases.clickhouse.down = False
+    world.pump()
+    assert len(world.runs.started) == 1

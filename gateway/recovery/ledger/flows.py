@@ -9,7 +9,6 @@ from typing import Any
 
 import structlog
 
-from gateway.clock import Clock
 from gateway.configuration.model import FlowFilters
 from gateway.errors import GatewayError, Unavailable, UpstreamTimeout
 from gateway.executions.model import ExecutionStatus
@@ -94,10 +93,9 @@ def flows_of(document: Mapping[str, Any]) -> list[RecoveryFlow]:
 class RunFlow:
     """The strategy: start the recovery flow once, look until it ended; its result is the recovery's outcome."""
 
-    def __init__(self, flows: FlowList, executions: FlowRuns, clock: Clock) -> None:
+    def __init__(self, flows: FlowList, executions: FlowRuns) -> None:
         self._flows = flows
         self._executions = executions
-        self._clock = clock
 
     def __call__(self, claim: Claim) -> Tried:
         try:

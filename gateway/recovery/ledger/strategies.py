@@ -67,6 +67,25 @@ class Reconnect:
         return self._look(claim)
 
 
+class UnlessWell:
+    """Begin a recovery flow only when its target is broken still: one that was down with the broker is back before any worker hears of it.
+
+    Only a database that could not be reached proves by a ping that it is well. What an earlier worker may have begun is seen through.
+    """
+
+    def __init__(self, look: Strategy, run_flow: Strategy) -> None:
+        self._look = look
+        self._run_flow = run_flow
+
+    def __call__(self, claim: Claim) -> Tried:
+        begun = claim.execution_id is not None or claim.attempt > len(claim.failed) + 1
+        if not begun and kind_of(claim.intent.target) == DATABASE and claim.intent.fault_type == FaultType.DATABASE_CONNECTION.value:
+            seen = self._look(claim)
+            if seen.healthy:
+                return replace(seen, already=True)
+        return self._run_flow(claim)
+
+
 class Instances:
     """Asks the instances of a service how they are."""
 
@@ -177,11 +196,12 @@ def strategies(
     """What is done, by action. An action that is not here is nothing a worker can do."""
     failover = AskRegistry(services, Failover(services, instances))
     rediscover = Rediscover(services, instances)
-    probe = Probe({DATABASE: Look(databases), SERVICE: failover, CAPABILITY: rediscover})
+    look = Look(databases)
+    probe = Probe({DATABASE: look, SERVICE: failover, CAPABILITY: rediscover})
     return {
         Action.RECONNECT_DATABASE: Reconnect(databases, credentials or Credentials()),
         Action.REFRESH_DISCOVERY: AskRegistry(services, rediscover),
         Action.FAILOVER_INSTANCE: failover,
-        Action.RUN_RECOVERY_FLOW: run_flow,
+        Action.RUN_RECOVERY_FLOW: UnlessWell(look, run_flow),
         Action.RETRY: probe,
     }
