@@ -18,7 +18,7 @@ from gateway.container import Container, build_container
 from gateway.executions.model import ExecutionStatus
 from gateway.recovery.ledger.model import RecoveryStatus
 from gateway.recovery.model import Action, Decision, Strategy
-from tests.fakes.celery_process import celery_worker
+from tests.fakes.celery_process import celery_worker, worker_settings
 from tests.fakes.executions import flow_document
 from tests.fakes.platform import Platform
 from tests.fakes.recoveries import fault
@@ -39,23 +39,14 @@ def broker(tmp_path: Path) -> Iterator[EmbeddedRedis]:
 
 @pytest.fixture
 def platform() -> Iterator[Platform]:
-    with Platform().serving() as platform:
-        platform.flows["f1"] = FLOW
+    with Platform(f1=FLOW).serving() as platform:
         yield platform
 
 
 @pytest.fixture
 def environment(postgres_url: str, broker: EmbeddedRedis, platform: Platform, tmp_path: Path) -> dict[str, str]:
-    return {
-        "DATABASE_URL": postgres_url,
-        "DRAGONFLY_URL": broker.url,
-        "FLOW_REGISTRY_URL": f"http://127.0.0.1:{platform.port}",
-        "RATE_LIMIT_REQUESTS": "1000000",
-        "WORKER_CONCURRENCY": "2",
-        "LOG_FORMAT": "json",
-        "LOG_LEVEL": "WARNING",
-        "SPOOL_DIRECTORY": str(tmp_path / "spool"),
-    }
+    quiet = {"RATE_LIMIT_REQUESTS": "1000000", "LOG_LEVEL": "WARNING"}
+    return worker_settings(postgres_url, broker.url, tmp_path, registry_url=platform.url, **quiet)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from gateway.errors import NotFound
 from gateway.recovery.ledger.model import OPEN
 from gateway.recovery.model import Action, Decision, Strategy
 from tests.conftest import migrate
-from tests.fakes.celery_process import celery_beat, celery_worker
+from tests.fakes.celery_process import SHORT_LEASES, celery_beat, celery_worker, worker_settings
 from tests.fakes.recoveries import RECONNECT, fault
 
 ROUNDS = 3
@@ -35,17 +35,7 @@ def own_postgres(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
 
 @pytest.fixture
 def environment(own_postgres: EmbeddedPostgres, redis_url: str, tmp_path: Path) -> dict[str, str]:
-    return {
-        "DATABASE_URL": own_postgres.url,
-        "DRAGONFLY_URL": redis_url,
-        "FLOW_REGISTRY_URL": "http://127.0.0.1:1",
-        "RECOVERY_LEASE_SECONDS": "2",
-        "RECOVERY_MAX_SECONDS": "20",
-        "SWEEP_INTERVAL_SECONDS": "1",
-        "WORKER_CONCURRENCY": "2",
-        "LOG_FORMAT": "json",
-        "SPOOL_DIRECTORY": str(tmp_path / "spool"),
-    }
+    return worker_settings(own_postgres.url, redis_url, tmp_path, RECOVERY_MAX_SECONDS="20", **SHORT_LEASES)
 
 
 @pytest.fixture

@@ -9,60 +9,34 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import Settings
 from embedded.processes import wait_until
-from gateway.container import Container, build_container
-from gateway.recovery.ledger.flows import FlowRefresher
+from gateway.container import Container
 from gateway.recovery.ledger.model import RecoveryStatus
 from gateway.recovery.model import Action, Decision, FaultType, Strategy
-from tests.fakes.celery_process import celery_beat, celery_worker
-from tests.fakes.executions import flow_document
+from tests.fakes.celery_process import SHORT_LEASES, celery_beat, celery_worker, worker_settings
 from tests.fakes.platform import Platform
-from tests.fakes.recoveries import FakeRegistry, fault
+from tests.fakes.recoveries import fault
+from tests.fakes.recovering import HEAL, recovering_container
 
 RECOVERIES, KILLS = 6, 2
-HEAL = {
-    **flow_document(
-        {"act": {"type": "service", "config": {"service": "prices", "path": "/today", "timeoutMs": 60000}}},
-        tags=["recovery:UPSTREAM_ERROR"],
-    ),
-    "id": "heal",
-}
 RUN_FLOW = Decision(Action.RUN_RECOVERY_FLOW, Strategy.DELAYED, "tests")
 
 
 @pytest.fixture
 def platform() -> Iterator[Platform]:
-    with Platform().serving() as platform:
-        platform.flows["heal"] = HEAL
+    with Platform(heal=HEAL).serving() as platform:
         yield platform
 
 
 @pytest.fixture
 def environment(postgres_url: str, redis_url: str, platform: Platform, tmp_path: Path) -> dict[str, str]:
-    return {
-        "DATABASE_URL": postgres_url,
-        "DRAGONFLY_URL": redis_url,
-        "FLOW_REGISTRY_URL": f"http://127.0.0.1:{platform.port}",
-        "NODE_LEASE_SECONDS": "2",
-        "RECOVERY_LEASE_SECONDS": "2",
-        "SWEEP_INTERVAL_SECONDS": "1",
-        "WORKER_CONCURRENCY": "2",
-        "LOG_FORMAT": "json",
-        "SPOOL_DIRECTORY": str(tmp_path / "spool"),
-    }
+    return worker_settings(postgres_url, redis_url, tmp_path, registry_url=platform.url, **SHORT_LEASES)
 
 
 @pytest.fixture
 def container(environment: dict[str, str]) -> Iterator[Container]:
-    """The web process's part: it opens recoveries and relays their messages."""
-    container = build_container(Settings.from_environment(environment))
-    FlowRefresher(container.outbox, FakeRegistry([{**HEAL, "status": "active"}])).refresh()
-    container.recoveries.step()
-    container.relay.start()
-    container.recoveries.start(watching=False)
-    yield container
-    container.stop()
+    with recovering_container(environment) as container:
+        yield container
 
 
 def statuses(container: Container, opened: list[str]) -> set[RecoveryStatus]:

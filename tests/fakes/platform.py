@@ -11,8 +11,8 @@ from typing import Any
 class Platform:
     """Serves `flows` by id and the service `prices`, whose answer waits while the gate is shut."""
 
-    def __init__(self) -> None:
-        self.flows: dict[str, dict[str, Any]] = {}
+    def __init__(self, **flows: dict[str, Any]) -> None:
+        self.flows = flows
         self.calls: list[dict[str, str]] = []  # headers of each call to the upstream
         self.called = threading.Semaphore(0)
         self.gate = threading.Event()
@@ -25,6 +25,10 @@ class Platform:
     @property
     def port(self) -> int:
         return int(self._server.server_address[1])
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     @contextmanager
     def serving(self) -> Iterator["Platform"]:

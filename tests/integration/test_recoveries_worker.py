@@ -1,67 +1,39 @@
 """Recoveries on a real Celery worker, killed in the middle of them: each ends, none acts twice."""
 
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from config.settings import Settings
 from embedded.processes import wait_until
-from gateway.container import Container, build_container
+from gateway.container import Container
 from gateway.recovery.decide import Situation, decide
-from gateway.recovery.ledger.flows import FlowRefresher
 from gateway.recovery.ledger.model import AttemptOutcome, RecoveryStatus, RecoveryView
 from gateway.recovery.model import FaultType
-from tests.fakes.celery_process import CeleryProcess, celery_beat, celery_worker
+from tests.fakes.celery_process import SHORT_LEASES, CeleryProcess, celery_beat, celery_worker, worker_settings
 from tests.fakes.executions import flow_document
 from tests.fakes.platform import Platform
-from tests.fakes.recoveries import FakeRegistry, fault
+from tests.fakes.recoveries import fault
+from tests.fakes.recovering import HEAL, recovering_container
 
 NO_RETRY = {"retryPolicy": {"maxAttempts": 1}}
-HEAL = {
-    **flow_document(
-        {"fetch": {"type": "service", "config": {"service": "prices", "path": "/today", "timeoutMs": 60000}}},
-        parameters=[{"name": "target", "type": "string", "required": True}],
-        tags=["recovery:UPSTREAM_ERROR"],
-    ),
-    "id": "heal",
-}
 
 
 @pytest.fixture
 def platform() -> Iterator[Platform]:
-    with Platform().serving() as platform:
-        platform.flows["heal"] = HEAL
+    with Platform(heal=HEAL).serving() as platform:
         yield platform
 
 
 @pytest.fixture
 def environment(postgres_url: str, redis_url: str, platform: Platform, tmp_path: Path) -> dict[str, str]:
-    return {
-        "DATABASE_URL": postgres_url,
-        "DRAGONFLY_URL": redis_url,
-        "FLOW_REGISTRY_URL": f"http://127.0.0.1:{platform.port}",
-        "NODE_LEASE_SECONDS": "2",
-        "RECOVERY_LEASE_SECONDS": "2",
-        "SWEEP_INTERVAL_SECONDS": "1",
-        "WORKER_CONCURRENCY": "2",
-        "LOG_FORMAT": "json",
-        "SPOOL_DIRECTORY": str(tmp_path / "spool"),
-    }
+    return worker_settings(postgres_url, redis_url, tmp_path, registry_url=platform.url, **SHORT_LEASES)
 
 
 @pytest.fixture
 def container(environment: dict[str, str]) -> Iterator[Container]:
-    """The web process's part: it opens recoveries and relays their messages."""
-    container = build_container(Settings.from_environment(environment))
-    FlowRefresher(container.outbox, FakeRegistry([{**HEAL, "status": "active"}])).refresh()
-    container.recoveries.step()
-    container.relay.start()
-    container.recoveries.start(watching=False)
-    yield container
-    container.stop()
+    with recovering_container(environment) as container:
+        yield container
 
 
 def open_recovery(container: Container, target: str) -> str:
@@ -101,7 +73,10 @@ def test_a_worker_killed_during_recoveries_acts_once_for_each(
     with celery_beat(environment, tmp_path), celery_worker(environment, tmp_path) as first:
         opened = [open_recovery(container, f"service:s{number}") for number in range(3)]
         assert platform.called.acquire(timeout=30), first.said()
-        kill(first, whole_worker=whole_worker)
+        if whole_worker:
+            first.kill_everything()
+        else:
+            first.kill_children()
         platform.gate.set()
         with celery_worker(environment, tmp_path, "w2") as second:
             views = [until_ended(container, recovery_id, second) for recovery_id in opened]
@@ -110,15 +85,6 @@ def test_a_worker_killed_during_recoveries_acts_once_for_each(
     assert container.executions.list_for_flow("heal").total == 3
     assert len({call["idempotency-key"] for call in platform.calls}) == 3  # a node may be tried again, by the same key
     assert all(view.attempts[-1].outcome is AttemptOutcome.SUCCEEDED for view in views)
-
-
-def kill(worker: CeleryProcess, *, whole_worker: bool) -> None:
-    if whole_worker:
-        worker.kill_everything()
-        return
-    pid = worker.process.pid
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        os.kill(int(child), signal.SIGKILL)
 
 
 @pytest.mark.parametrize(("triggered_by", "opened"), [("api", 1), ("recovery", 0)])

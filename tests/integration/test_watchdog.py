@@ -11,7 +11,7 @@ from embedded.processes import wait_until
 from embedded.redis import EmbeddedRedis
 from gateway.container import Container, build_container
 from tasks.watchdog import EXIT_CODE
-from tests.fakes.celery_process import CeleryProcess, celery_beat, celery_worker
+from tests.fakes.celery_process import CeleryProcess, celery_beat, celery_worker, worker_settings
 
 DEAF = "tests.doubles.deaf_worker"
 
@@ -27,15 +27,7 @@ def broker(tmp_path: Path) -> Iterator[EmbeddedRedis]:
 
 @pytest.fixture
 def environment(postgres_url: str, broker: EmbeddedRedis, tmp_path: Path) -> dict[str, str]:
-    return {
-        "DATABASE_URL": postgres_url,
-        "DRAGONFLY_URL": broker.url,
-        "FLOW_REGISTRY_URL": "http://127.0.0.1:1",
-        "WORKER_CONCURRENCY": "1",
-        "LOG_FORMAT": "json",
-        "SPOOL_DIRECTORY": str(tmp_path / "spool"),
-        "DEAF_FLAG": str(tmp_path / "deaf"),
-    }
+    return worker_settings(postgres_url, broker.url, tmp_path, WORKER_CONCURRENCY="1", DEAF_FLAG=str(tmp_path / "deaf"))
 
 
 @pytest.fixture
