@@ -7,13 +7,12 @@ from collections.abc import Callable
 from gateway.caching.model import Entry
 from gateway.caching.ports import CacheBackend
 from gateway.clock import Clock
-from gateway.under_way import UnderWay
+from gateway.under_way import CACHE_STUCK_SECONDS, UnderWay
 
 FIRST_COOL_DOWN_SECONDS = 0.5
 LONGEST_COOL_DOWN_SECONDS = 3.0  # with jitter below 4 s: a backend that answers again is in use within 5 s
 RETURNED_LATELY_SECONDS = 30.0
 MOST_REMEMBERED = 10_000
-STUCK_SECONDS = 0.03  # a cache answers in less than one; who comes while a call takes longer does not wait behind it
 LONGEST_PROBE_SECONDS = 10.0  # a probe that was never reported counts as lost after this
 
 
@@ -27,7 +26,7 @@ class Link:
         self.backend = backend
         self._clock = clock
         self._jitter = jitter
-        self.under_way = UnderWay(clock.monotonic)
+        self.under_way = UnderWay(clock.monotonic, CACHE_STUCK_SECONDS)
         self._lock = threading.Lock()
         self._failures = 0
         self._resting_until = 0.0
@@ -39,11 +38,6 @@ class Link:
     @property
     def is_down(self) -> bool:
         return self._failures > 0
-
-    @property
-    def is_stuck(self) -> bool:
-        """Whether a call has been under way for so long that the next one had better ask elsewhere."""
-        return self.under_way.oldest_seconds() >= STUCK_SECONDS
 
     def admits(self) -> bool:
         """Whether to call now; of many callers after a rest, one is told yes."""

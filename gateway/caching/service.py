@@ -184,7 +184,7 @@ class Cache:
         """Whether to call it now. One that failed is probed aside first, when its rest is over."""
         if link.is_down and link.admits():
             self._aside(lambda: self._probe(link))
-        return not (link.is_down or link.is_stuck)
+        return not (link.is_down or link.under_way.is_stuck)
 
     def _probe(self, link: Link) -> None:
         self._try(link, lambda backend: backend.get_many([PROBE_KEY]))

@@ -70,7 +70,7 @@ class DatabaseGuards:
         self._clock = clock
         self._looked_bad: set[str] = set()
         self._silent_until: dict[str, float] = {}
-        self._under_way = {name: UnderWay(clock.monotonic) for name in DatabaseName}
+        self._under_way = {name: UnderWay(clock.monotonic, STUCK_SECONDS) for name in DatabaseName}
 
     @contextmanager
     def around(self, name: DatabaseName, stopwatch: Callable[[], float] | None = None) -> Iterator[None]:
@@ -130,7 +130,7 @@ class DatabaseGuards:
     def _noticing(self, name: DatabaseName) -> Iterator[None]:
         """Let the call through if not too many wait already, and notice one that the database leaves without an answer."""
         under_way = self._under_way[name]
-        stuck = under_way.oldest_seconds() >= STUCK_SECONDS
+        stuck = under_way.is_stuck
         if stuck:
             self.looker.look_soon(name)
         if under_way.count() >= FEW and self.doubts(name):

@@ -14,14 +14,13 @@ import structlog
 from limits.storage import RedisStorage, Storage
 
 from gateway.background import BackgroundLoop
-from gateway.under_way import UnderWay
+from gateway.under_way import CACHE_STUCK_SECONDS, UnderWay
 
 log = structlog.get_logger(__name__)
 
 SCHEME = "gateway-limits"
 MAX_CLIENTS_IN_MEMORY = 50_000
 TIMEOUT_SECONDS = 0.1  # of one wait: a server that is slower than that costs every request more than its count is worth
-STUCK_SECONDS = 0.03  # a count takes less than one; who comes while another takes longer counts in memory
 PROBE_SECONDS = 1.0
 IDLE_SECONDS = 3600.0
 # The window starts with its first request; the answer carries the time left, so that the headers cost no second round trip.
@@ -95,7 +94,7 @@ class LimiterStore(Storage):
         self._server = _server(redis_url, timeout_seconds) if redis_url else None
         self._script = self._server.get_connection().register_script(COUNT) if self._server else None
         self._failures: tuple[type[Exception], ...] = (*_as_tuple(self.base_exceptions), OSError)
-        self._under_way = UnderWay(monotonic)
+        self._under_way = UnderWay(monotonic, CACHE_STUCK_SECONDS)
         self._up = threading.Event()
         self._up.set()
         self._prober = BackgroundLoop("limiter-probe", self._probe, retry_seconds=PROBE_SECONDS)
@@ -156,9 +155,7 @@ class LimiterStore(Storage):
         return self._memory.find(key)
 
     def _count_on_server(self, key: str, expiry: int, amount: int) -> tuple[int, float] | None:
-        if self._server is None or self._script is None or not self._up.is_set():
-            return None
-        if self._under_way.oldest_seconds() >= STUCK_SECONDS:
+        if self._server is None or self._script is None or not self._up.is_set() or self._under_way.is_stuck:
             return None
         try:
             with self._under_way.call():

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from gateway.caching.in_process import InProcessCache
-from gateway.caching.link import STUCK_SECONDS
 from gateway.caching.service import MAX_VALUE_BYTES, Cache
 from gateway.errors import InvalidInput, NotFound, Unavailable
+from gateway.under_way import CACHE_STUCK_SECONDS
 from tests.fakes.caches import BreakableCache
 from tests.fakes.clock import FakeClock
 
@@ -59,7 +59,7 @@ def test_nobody_waits_behind_a_call_that_hangs(cache: Cache, first: BreakableCac
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(cache.get, "k")
         assert first.asked.wait(60)
-        clock.advance(STUCK_SECONDS)
+        clock.advance(CACHE_STUCK_SECONDS)
         assert cache.get("other") is None
         assert not waiting.done()
         first.answering.set()

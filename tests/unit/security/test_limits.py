@@ -5,7 +5,8 @@ import threading
 
 import pytest
 
-from gateway.security.limiter_store import STUCK_SECONDS, LimiterStore, Windows
+from gateway.security.limiter_store import LimiterStore, Windows
+from gateway.under_way import CACHE_STUCK_SECONDS
 from tests.fakes.clock import FakeClock
 from tests.fakes.container import FakeContainer, settings
 from tests.fakes.edge import GUARDED, bearer, make_client
@@ -114,7 +115,7 @@ def test_nobody_waits_behind_a_count_that_a_hung_server_keeps() -> None:
         waiting = threading.Thread(target=store.incr, args=("first", 60))
         waiting.start()
         connection, _ = hung.accept()
-        clock.advance(STUCK_SECONDS)
+        clock.advance(CACHE_STUCK_SECONDS)
         assert store.incr("second", 60) == 1  # from memory: the server never answers within this test
         connection.close()
     waiting.join()
