@@ -16,6 +16,7 @@ from config.broken_request import BrokenRequest
 from gateway.analytics.faults import fault_event
 from gateway.api.edge_errors import from_http_exception
 from gateway.api.errors import BodyTooLarge, EndpointNotFound, MediaTypeUnsupported, MethodNotAllowed, NotReady, RequestRefused
+from gateway.api.freshness import FALLBACK
 from gateway.api.models.common import FieldProblem, Problem, ProblemError, ProblemRecovery
 from gateway.api.requests import route
 from gateway.api.services import services
@@ -171,7 +172,7 @@ def _headers(error: BaseException, fault: Fault, wait_ms: int | None) -> dict[st
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = ", ".join(error.allowed)
     if fault.fallback_available:
-        headers["X-Fallback-Available"] = "true"
+        headers |= FALLBACK
     return headers
 
 
