@@ -208,7 +208,7 @@ class ImmediateRecovery:
             return None
         budget, timeout = self._budget_of(tried.target), isinstance(error, TIMEOUTS)
         decision = decide(fault, self._situation(tried, affordable=budget.affords(timeout=timeout)), self.policy)
-        if decision.action is not Action.RETRY or decision.delay_ms is None or not budget.spend(timeout=timeout):
+        if decision.action is not Action.RETRY or not budget.spend(timeout=timeout):
             return None
         self._note(Action.RETRY, tried.target, fault_type=fault.type.value, attempt=tried.number + 1, delay_ms=decision.delay_ms)
         return decision.delay_ms / 1000
