@@ -8,9 +8,11 @@ from enum import StrEnum
 from typing import Self
 
 from config.settings import SettingsError
+from gateway.recovery.model import RECOVERY
 
 VARIABLE = "GATEWAY_TOKENS"
 ANONYMOUS = "anonymous"  # what a caller without a token is called in logs, rows and limits
+TAKEN_NAMES = {ANONYMOUS: "callers without a token", RECOVERY: "the gateway's own recoveries"}
 NAME_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 MIN_TOKEN_LENGTH = 16
 
@@ -86,8 +88,8 @@ def _entry(text: str, position: int) -> TokenEntry:
         raise SettingsError(f"{where} is not name:token:scope|scope") from None
     if not NAME_PATTERN.fullmatch(name):
         raise SettingsError(f"{where}: the name must be 1 to 64 of A-Z a-z 0-9 . _ -")
-    if name == ANONYMOUS:
-        raise SettingsError(f"{where}: the name {ANONYMOUS} stands for callers without a token; give it another one")
+    if name in TAKEN_NAMES:
+        raise SettingsError(f"{where}: the name {name} stands for {TAKEN_NAMES[name]}; give it another one")
     if len(token) < MIN_TOKEN_LENGTH:
         raise SettingsError(f"{where} ({name}): the token must have at least {MIN_TOKEN_LENGTH} characters")
     scopes = frozenset(scope.strip() for scope in scope_text.split("|") if scope.strip())

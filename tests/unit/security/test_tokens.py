@@ -36,6 +36,7 @@ def test_without_tokens_the_book_is_empty(text: str | None) -> None:
         (":0123456789abcdef:read", "entry 1: the name"),
         ("a b:0123456789abcdef:read", "entry 1: the name"),
         ("anonymous:0123456789abcdef:read", "entry 1: the name anonymous stands for callers without a token"),
+        ("recovery:0123456789abcdef:read", "entry 1: the name recovery stands for the gateway's own recoveries"),
         ("web:short:read", r"entry 1 \(web\): the token must have at least 16"),
         ("web:0123456789abcdef:", r"entry 1 \(web\): no scope"),
         ("web:0123456789abcdef:read|fly", r"entry 1 \(web\): unknown scope fly"),
