@@ -16,7 +16,7 @@ from gateway.security.callers import caller_name
 from gateway.security.scopes import Scope, requires
 
 blueprint = Blueprint("flows", __name__)
-WAIT_HEADER = {"Prefer": "wait=N: answer when the run ends, at most N seconds later (RFC 7240; N ≤ 30)"}
+WAIT_HEADER = {"Prefer": "wait=N: answer when the run ends, at most N seconds later (RFC 7240; more than 30 counts as 30)"}
 KEY_HEADER = {IDEMPOTENCY_KEY: "Started at most once for each key; the same key answers the same execution"}
 
 

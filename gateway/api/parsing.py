@@ -17,7 +17,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 MAX_WAIT_SECONDS = 30
 IDEMPOTENCY_KEY = "Idempotency-Key"
 IDEMPOTENCY_KEY_PATTERN = re.compile(r"[\x21-\x7e]{1,255}")
-WAIT = re.compile(r"wait\s*=\s*(\"?)(\d{1,9})\1", re.IGNORECASE)
+WAIT = re.compile(r"wait\s*=\s*(\"?)([0-9]+)\1", re.IGNORECASE)
 
 
 def parse_body(model: type[ModelT]) -> ModelT:
@@ -43,14 +43,15 @@ def parse_query(model: type[ModelT]) -> ModelT:
 
 
 def preferred_wait_seconds() -> int | None:
-    """N of `Prefer: wait=N` or `wait="N"` (RFC 7240 §4.3), at most 30; None without one.
+    """N of `Prefer: wait=N` or `wait="N"` (RFC 7240 §4.3); a larger one counts as 30. None without one.
 
     A preference that cannot be read is ignored, as the RFC asks.
     """
     for preference in ",".join(request.headers.getlist("Prefer")).split(","):
         match = WAIT.fullmatch(preference.split(";")[0].strip())
         if match:
-            return min(int(match.group(2)), MAX_WAIT_SECONDS)
+            digits = match.group(2).lstrip("0")[:3] or "0"  # of a longer number, enough to know that it is too large
+            return min(int(digits), MAX_WAIT_SECONDS)
     return None
 
 
