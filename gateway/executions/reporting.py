@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 
 from gateway.clock import Clock
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Unavailable, UpstreamInvalid, UpstreamTimeout
 from gateway.executions.model import ExecutionStatus, ExecutionView
 from gateway.executions.ports import RegistryReports, StartReport, StatusReport
 from gateway.executions.postgres import ExecutionStore
@@ -24,6 +24,7 @@ LEASE_SECONDS = 60.0  # longer than the calls of one report take together
 FIRST_DELAY_SECONDS = 2.0
 MAX_DELAY_SECONDS = 300.0
 GIVE_UP_DAYS = 7
+MENDED = (Unavailable, UpstreamTimeout, UpstreamInvalid)  # by time or by an operator: refused credentials, a proxy's error page
 
 
 class Reporter:
@@ -102,7 +103,7 @@ class Reporter:
         now = self._clock.now()
         too_old = now - (claim.since or execution.started_at) > timedelta(days=GIVE_UP_DAYS)
         with self._outbox.transaction() as work:
-            if too_old or not error.retryable:
+            if too_old or not isinstance(error, MENDED):
                 ReportStore(work.connection).close(claim, ReportState.GIVEN_UP, error.detail)
                 log.warning("execution_report_given_up", code=error.code, attempts=claim.attempts + 1)
                 return

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from gateway.configuration.errors import CredentialsRefused
 from gateway.configuration.model import CopyState
-from gateway.errors import InvalidInput, KeyReused, NotFound, Unavailable
+from gateway.errors import GatewayError, InvalidInput, KeyReused, NotFound, Unavailable, UpstreamInvalid
 from gateway.executions.errors import ExecutionNotFound, FlowArchived, FlowNotAccepted
 from gateway.executions.model import ExecutionStatus, NodeStatus
 from gateway.outbound.answer import Answer
@@ -400,6 +401,17 @@ def test_a_registry_that_is_down_loses_nothing_and_delays_nothing(world: Executi
     world.pump()
     assert world.reports.told == [("started", view.id), ("failed", view.id)]
     assert world.reports.changes[0].error_message
+
+
+@pytest.mark.parametrize("error", [CredentialsRefused("The gateway's credentials are refused"), UpstreamInvalid("An answer without an id")])
+def test_a_registry_that_an_operator_has_to_mend_is_told_once_it_is(world: ExecutionWorld, error: GatewayError) -> None:
+    world.flows.add(flow_document({"a": {"output": 1}}))
+    world.reports.error = error
+    view = world.run()
+    world.reports.error = None
+    world.clock.advance(300)
+    world.pump()
+    assert world.reports.told == [("started", view.id), ("completed", view.id)]
 
 
 def test_a_registry_that_keeps_no_record_of_a_draft_is_left_alone(world: ExecutionWorld) -> None:
