@@ -80,7 +80,7 @@ def retry_after_seconds(header: str | None, now: datetime) -> float | None:
         return min(float(text[:9]), MAX_RETRY_AFTER_SECONDS)
     try:
         moment = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return min(max(0.0, (moment - now).total_seconds()), MAX_RETRY_AFTER_SECONDS)

@@ -1,6 +1,7 @@
 """Any type that is not ours: the node goes to a healthy service that registered the type among its capabilities."""
 
 from typing import Any
+from urllib.parse import quote
 
 from gateway.clock import Clock
 from gateway.errors import FieldError, InvalidInput
@@ -11,6 +12,7 @@ from gateway.executions.kinds.request import read_timeout_seconds
 from gateway.executions.ports import ServiceSource
 
 SUCCESS = range(200, 300)
+SAFE_IN_PATH = "/:@!$&'()*+,;="  # a type is any word: no sign of it begins a query or a fragment (RFC 3986 §3.3)
 
 
 class CapabilityKind:
@@ -49,7 +51,7 @@ class CapabilityKind:
 
 def _endpoint(node_type: str, declared: object) -> str:
     if declared is None:
-        return f"/nodes/{node_type}"
+        return f"/nodes/{quote(node_type, safe=SAFE_IN_PATH)}"
     if not isinstance(declared, str) or not declared.startswith("/"):
         raise InvalidInput("The service registered an unusable nodeEndpoint", [FieldError("/metadata/nodeEndpoint", "must begin with /")])
     return declared

@@ -68,6 +68,15 @@ def test_the_service_may_name_its_endpoint(kind: CapabilityKind, http: FakeHttp,
     assert http.sent[0].url == "http://127.0.0.1:9001/run"
 
 
+@pytest.mark.parametrize(("word", "path"), [("is it up?", "is%20it%20up%3F"), ("c#", "c%23"), ("ai/ask:now", "ai/ask:now")])
+def test_a_type_that_is_any_word_stays_in_the_path(
+    kind: CapabilityKind, http: FakeHttp, directory: FakeDirectory, word: str, path: str
+) -> None:
+    directory.add("models", 9001, word)
+    kind(call(word))
+    assert http.sent[0].url == f"http://127.0.0.1:9001/nodes/{path}"
+
+
 @pytest.mark.parametrize("endpoint", ["run", "@evil.example/", 7])
 def test_an_unusable_endpoint_is_refused(kind: CapabilityKind, http: FakeHttp, directory: FakeDirectory, endpoint: Any) -> None:
     directory.add("models", 9001, "llm_prompt", nodeEndpoint=endpoint)

@@ -139,6 +139,8 @@ def test_a_path_never_names_another_host(kind: ServiceKind, http: FakeHttp) -> N
         ("999999999999", 3600.0),
         ("Thu, 01 Jan 2026 00:00:30 GMT", 30.0),
         ("Wed, 31 Dec 2025 00:00:00 GMT", 0.0),
+        ("Thu, 01 Jan 2026 00:00:00 +99999999999999999999", None),
+        ("Thu, 01 Jan 99999999999999999999 00:00:00 GMT", None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
