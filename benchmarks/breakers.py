@@ -1,6 +1,6 @@
 """What breakers and the retry budget cost and save.
 
-    python -m benchmarks.breakers [hung] [budget] [guard]      (all three without a word)
+    python -m benchmarks breakers [hung] [budget] [guard]      (all three without a word)
 
 hung: PostgreSQL, a Redis-protocol server and ClickHouse behind proxies; two gateway processes of eight threads. ClickHouse hangs, then
     PostgreSQL: how soon every process gives it up, and what its users and those of another database wait then, by the same load as before.
@@ -13,11 +13,10 @@ import contextlib
 import logging
 import os
 import random
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -40,7 +39,7 @@ QUERY = '{"statement": "SELECT 1", "timeoutMs": 2000}'
 ECHO = '{"statement": "ECHO one", "timeoutMs": 2000}'
 
 
-def main(words: list[str]) -> None:
+def main(words: Sequence[str]) -> None:
     """Run what was asked for."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))  # thousands of calls are repeated here
     parts: Mapping[str, Callable[[], None]] = {"budget": budget, "guard": guard, "hung": hung}
@@ -177,7 +176,3 @@ def _seconds_until(holds: Callable[[], bool], began: float) -> float:
         if time.monotonic() - began > 30:
             raise TimeoutError("it did not happen in time")
     return time.monotonic() - began
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

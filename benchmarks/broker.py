@@ -1,6 +1,6 @@
 """The broker is killed under load. Does anybody notice, and is everything done after its return?
 
-    python -m benchmarks.broker
+    python -m benchmarks broker
 
 A gateway as gunicorn runs it (two workers), a Celery worker and beat, with a redis-server of their own as broker, cache and limiter.
 200 requests a second: reads, ten started executions, and four that fail because the other databases are down, each left to a recovery
@@ -8,10 +8,9 @@ flow. The same before, while the broker is dead, and after its return. BROKER_SE
 """
 
 import os
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.load import Samples, merged, run_for, together
@@ -28,7 +27,7 @@ ADDED_P99_MS = 50.0
 RATES = Rates(reads=186.0, executions=10.0, faults=4.0)
 
 
-def main() -> None:
+def main(_words: Sequence[str]) -> None:
     """Everything up, then the three times."""
     print(f"\nBroker killed for {SECONDS:.0f} s under {RATES.total:.0f} requests a second")
     with tempfile.TemporaryDirectory() as name, own_postgres(Path(name)) as postgres:
@@ -115,7 +114,3 @@ def settle(url: str, promised: Promises) -> None:
 
 def _verdict(holds: bool) -> str:
     return "yes" if holds else "NO"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

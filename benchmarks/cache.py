@@ -1,6 +1,6 @@
 """What the cache saves: the same read asked for anew and given again, in turns, in one run.
 
-    python -m benchmarks.cache [rounds]
+    python -m benchmarks cache [rounds]
 
 Through the gateway's app in this process, without a socket before it: PostgreSQL and a redis-server embedded, the reference
 Configuration Service as gunicorn runs it. Two gateways read the same keys, as two processes do: one asks each time, the other finds the
@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
@@ -46,7 +46,7 @@ SELECT gen_random_uuid(), now() - random() * interval '1 hour', '/r/' || n % 40,
 FROM generate_series(1, {EVENTS}) n"""
 
 
-def main(words: list[str]) -> None:
+def main(words: Sequence[str]) -> None:
     """Print one line a way of reading, and how many times as fast it is as asking anew."""
     rounds = int(words[0]) if words else ROUNDS
     configure_logging(ProcessSettings.read({"LOG_LEVEL": "ERROR"}))
@@ -159,7 +159,3 @@ def answers(port: int, method: str, path: str, body: str | None = None) -> bool:
         return False
     finally:
         connection.close()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -1,6 +1,6 @@
 """What an outage of one database costs everybody else, over a gateway as gunicorn runs it, on loopback, each database behind a proxy.
 
-    python -m benchmarks.chaos [hung] [outage] [memory]      (all three without a word)
+    python -m benchmarks chaos [hung] [outage] [memory]      (all three without a word)
 
 hung: one database after the other accepts and never answers, several times. The same calls at the same times before and while it hangs, its
     own users among them; their samples of all times together.
@@ -10,7 +10,6 @@ CHAOS_SECONDS shortens every phase; the figures of the issue are for its default
 """
 
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -46,7 +45,7 @@ class Round:
     back_seconds: float
 
 
-def main(words: list[str]) -> None:
+def main(words: Sequence[str]) -> None:
     """Run what was asked for, each over a deployment of its own."""
     parts: Mapping[str, Callable[[Path, EmbeddedPostgres], None]] = {
         "hung": hung,
@@ -174,7 +173,3 @@ def _compare(port: int, sent: Samples) -> None:
 
 def _verdict(holds: bool) -> str:
     return "yes" if holds else "NO"
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

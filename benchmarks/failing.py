@@ -1,6 +1,6 @@
 """What a failing request costs over one that succeeds: classifying, deciding, learning, writing the answer.
 
-    python -m benchmarks.failing
+    python -m benchmarks failing
 
 A gateway as gunicorn runs it. One connection sends the two in turn, at a low rate, so that nothing but their own work is measured. Each
 pair takes the same route and asks the same servers; only what fails differs. FAILING_SECONDS is the time of each pair (30).
@@ -8,8 +8,8 @@ pair takes the same route and asks the same servers; only what fails differs. FA
 
 import json
 import os
-import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.load import Caller, Request, run_for
@@ -24,7 +24,7 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 Pair = tuple[str, Request, Request]
 
 
-def main() -> None:
+def main(_words: Sequence[str]) -> None:
     """Pair after pair over one deployment."""
     print(f"\nA failing request beside one that succeeds, in turn, {SECONDS:.0f} s each pair")
     with (
@@ -85,7 +85,3 @@ def compare(deployment: Deployment, pair: Pair) -> None:
         print(f"    {name:8} {spread}, statuses {dict(samples.statuses)}")
     verdict = "yes" if tail <= ADDED_P99_MS else "NO"
     print(f"    [added: p50 {median:+.2f}, p99 {tail:+.2f} ms, ≤ {ADDED_P99_MS:.0f}: {verdict}]")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

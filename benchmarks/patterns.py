@@ -1,6 +1,6 @@
 """100,000 errors of 60 known causes over the six drivers: how well patterns tell them apart, and what that costs.
 
-    python -m benchmarks.patterns [errors]
+    python -m benchmarks patterns [errors]
 
 Pairwise F1: of all pairs of errors, those of one cause should share a pattern and no others. Wrong merges: the share of pairs in one
 pattern that are of two causes. With DATABASE_URL set to a migrated, empty database, the same errors are learned by four workers there, and
@@ -9,7 +9,6 @@ uploaded twice to a registry: the counts must be the same after both.
 
 import os
 import random
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -110,8 +109,8 @@ def learn(rooms: Sequence[PatternsRoom], errors: int) -> None:
     print(f"learned by {len(rooms)} workers in {time.perf_counter() - began:.1f} s")
 
 
-def main() -> None:
-    errors = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+def main(words: Sequence[str]) -> None:
+    errors = int(words[0]) if words else 100_000
     groups, times = draw(errors)
     quality = measure(groups)
     times.sort()
@@ -121,7 +120,3 @@ def main() -> None:
     print(f"classifying: median {times[len(times) // 2]:.0f} µs, p99 {times[len(times) * 99 // 100]:.0f} µs")
     if url := os.environ.get("DATABASE_URL"):
         learn_and_upload(url, errors)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """How many calls probe a target that is down, in each time that its breaker is half open, counted at the target over all processes.
 
-    python -m benchmarks.probes [service] [database]      (both without a word)
+    python -m benchmarks probes [service] [database]      (both without a word)
 
 service: an upstream that answers 503 to everything, called by eight children of a Celery worker; two gateway processes start the flows.
 database: a hung ArangoDB, asked by clients through two gateway processes of eight threads, and by a worker's tasks. Its request lines tell
@@ -14,7 +14,6 @@ PROBE_SECONDS is the time under load (60).
 import json
 import os
 import socket
-import sys
 import tempfile
 import threading
 import time
@@ -190,7 +189,3 @@ def windows(calls: Sequence[float], seconds: float) -> list[int]:
             began = at
         last = at
     return sizes
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -1,6 +1,6 @@
 """PostgreSQL is restarted again and again under load. Is an execution lost, or a recovery left running for ever?
 
-    python -m benchmarks.restarts
+    python -m benchmarks restarts
 
 A gateway as gunicorn runs it (two workers), a Celery worker and beat. PostgreSQL is up for four seconds at a time and ends by SIGKILL and
 by a fast shutdown in turn, under reads, started executions, and faults that are left to a recovery flow. Then the load ends, everything
@@ -8,10 +8,9 @@ is up, and what is open has to end. RESTART_SECONDS is how long it goes on (180)
 """
 
 import os
-import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.load import Samples, merged
@@ -29,7 +28,7 @@ OPEN = "SELECT count(*) FROM recoveries WHERE status IN ('pending', 'running')"
 ALL = "SELECT status, count(*) FROM {} GROUP BY status ORDER BY status"
 
 
-def main() -> None:
+def main(_words: Sequence[str]) -> None:
     """Everything up, then the restarts, then the peace after them."""
     print(f"\nPostgreSQL restarted every {UP_SECONDS:.0f} s for {SECONDS:.0f} s under {RATES.total:.0f} requests a second")
     only = ("postgres", "dragonflydb", *DOWN)
@@ -84,7 +83,3 @@ def report(deployment: Deployment, restarts: int, seen: Mapping[str, Samples]) -
 def is_quiet(url: str, promised: Promises) -> bool:
     """Whether every promise was kept, and no recovery is open."""
     return promised.kept(url) and rows_of(url, OPEN) == [(0,)]
-
-
-if __name__ == "__main__":
-    sys.exit(main())
