@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gateway.databases.errors import StatementInvalid, StatementRefused
+from gateway.databases.errors import StatementInvalid, StatementRefused, missing_parameter
 from gateway.databases.model import DatabaseName
-from gateway.databases.sql_text import CLICKHOUSE, Kind, SqlUnclear, Token, first_word, single_statement
+from gateway.databases.sql_text import CLICKHOUSE, Kind, Token, first_word, single_statement
 
 NAME = DatabaseName.CLICKHOUSE
 MAX_DEPTH = 200  # an old server's parser overflows its stack, and the server dies, at less than a thousand
@@ -27,10 +27,7 @@ def read_only_statement(statement: str) -> list[Token]:
     Raises:
         StatementRefused: it is several, its quotes are not closed, its first word is none that reads, or it is nested too deep.
     """
-    try:
-        tokens = single_statement(statement, CLICKHOUSE)
-    except SqlUnclear as error:
-        raise StatementRefused(NAME, "The statement must be one, with all its quotes and comments closed") from error
+    tokens = single_statement(statement, CLICKHOUSE)
     if first_word(tokens) not in READING:
         raise StatementRefused(NAME, f"Only statements that read are run here: {', '.join(sorted(READING - {'('}))}")
     _refuse_what_overflows(tokens)
@@ -102,7 +99,7 @@ def _cast(name: str, type_name: str, value: Any) -> str:
 
 def _value_of(name: str, parameters: Mapping[str, Any]) -> Any:
     if name not in parameters:
-        raise StatementInvalid(NAME, f"The statement names the parameter {name[:100]}, which is missing", parameter=name)
+        raise missing_parameter(NAME, name)
     return parameters[name]
 
 

@@ -67,6 +67,11 @@ class StatementInvalid(DatabaseError, InvalidInput):
         self.vendor_code = vendor_code
 
 
+def missing_parameter(database: str, name: str) -> StatementInvalid:
+    """The statement names a parameter for which no value was given."""
+    return StatementInvalid(database, f"The statement names the parameter {name[:100]}, which is missing", parameter=name)
+
+
 class StatementRefused(StatementInvalid):
     """The statement is not one read: it would write, hold a lock, change the session, or is several. It never reached the data."""
 

@@ -19,10 +19,10 @@ from sqlalchemy import Connection
 
 from gateway.databases import postgres_moments
 from gateway.databases.collecting import RowCollector, rough_bytes
-from gateway.databases.errors import DatabaseReadOnly, StatementInvalid, StatementRefused
+from gateway.databases.errors import DatabaseReadOnly, StatementInvalid, StatementRefused, missing_parameter
 from gateway.databases.limits import MAX_ANSWER_BYTES
 from gateway.databases.model import DatabaseName, ResultSet
-from gateway.databases.sql_text import POSTGRES, Kind, SqlUnclear, Token, called_names, first_word, single_statement
+from gateway.databases.sql_text import POSTGRES, Kind, Token, called_names, first_word, single_statement
 
 NAME = DatabaseName.POSTGRES
 READING = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "EXPLAIN", "SHOW", "("})
@@ -45,10 +45,7 @@ def readable_statement(statement: str) -> list[Token]:
     Raises:
         StatementRefused: it is several, does not begin as a read, or calls what a READ ONLY transaction would not stop.
     """
-    try:
-        tokens = single_statement(statement, POSTGRES)
-    except SqlUnclear as error:
-        raise StatementRefused(NAME, "The statement must be one, with all its quotes and comments closed") from error
+    tokens = single_statement(statement, POSTGRES)
     if first_word(tokens) not in READING:
         raise StatementRefused(NAME, "Only statements that read are run here: SELECT, WITH, VALUES, TABLE, EXPLAIN, SHOW")
     words = {token.text.upper() for token in tokens if token.kind is Kind.WORD}
@@ -131,7 +128,7 @@ def _with_parameters(tokens: Sequence[Token], parameters: Mapping[str, Any]) -> 
             bound[name] = _adapted(parameters[name])
             parts.append(f" %({name})s{'::jsonb' if isinstance(bound[name], Json) else ''} ")
         else:
-            raise StatementInvalid(NAME, f"The statement names the parameter {name[:100]}, which is missing", parameter=name)
+            raise missing_parameter(NAME, name)
     return "".join(parts), bound
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
-from gateway.databases.errors import StatementInvalid, StatementRefused
+from gateway.databases.errors import StatementInvalid, StatementRefused, missing_parameter
 from gateway.databases.model import DatabaseName
 
 _READING_WORDS = (
@@ -80,7 +80,7 @@ def _bind(database: DatabaseName, bare: bool, word: bytes, parameters: Mapping[s
         return [word]
     name = word[1:].decode()
     if name not in parameters:
-        raise StatementInvalid(database, f"The statement names the parameter {name[:100]}, which is missing", parameter=name)
+        raise missing_parameter(database, name)
     value = parameters[name]
     return [_encode(database, name, item) for item in (value if isinstance(value, list) else [value])]
 

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
+from gateway.databases.errors import StatementRefused
+from gateway.databases.model import DatabaseName
+
 MAX_TOKENS = 200_000  # a tenth of a second's work; ten thousand values in a list are a fifth of it
 _COMMENT_MARK = re.compile(r"/\*|\*/")
 
@@ -33,22 +36,23 @@ class Token(NamedTuple):
 
 
 class SqlUnclear(Exception):
-    """A quote or comment is open, or a form stands there that could hide a name."""
+    """A quote or comment is open, a form stands there that could hide a name, or it is not one statement."""
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How one engine quotes. `nested_comments` and `dollar_quotes` as PostgreSQL has them."""
+    """How one engine quotes. `nested_comments`: as PostgreSQL has them."""
 
+    database: DatabaseName
     pattern: re.Pattern[str]
     nested_comments: bool
-    dollar_quotes: bool
 
 
 _REST = r"(?P<comment>/\*)|(?P<number>[0-9][0-9A-Za-z_.]*)"
 _LETTER = r"[A-Za-z_\x80-\U0010ffff]"  # to PostgreSQL every byte beyond ASCII is a letter, that of a no-break space too
 
 POSTGRES = Dialect(
+    DatabaseName.POSTGRES,
     re.compile(
         r"(?P<unicode>[uU]&[\"'])"
         r"|(?P<escaped>[eE]'(?:[^'\\]|\\.|'')*'(?!'))"
@@ -60,9 +64,9 @@ POSTGRES = Dialect(
         re.DOTALL,
     ),
     nested_comments=True,
-    dollar_quotes=True,
 )
 CLICKHOUSE = Dialect(
+    DatabaseName.CLICKHOUSE,
     re.compile(
         r"(?P<text>'(?:[^'\\]|\\.|'')*'(?!'))"
         r"|(?P<name>\"(?:[^\"\\]|\\.|\"\")*\"(?!\")|`(?:[^`\\]|\\.|``)*`(?!`))"
@@ -71,7 +75,6 @@ CLICKHOUSE = Dialect(
         re.DOTALL,
     ),
     nested_comments=False,
-    dollar_quotes=False,
 )
 _KINDS = {"word": Kind.WORD, "name": Kind.NAME, "text": Kind.TEXT, "escaped": Kind.TEXT, "gap": Kind.GAP, "hash": Kind.GAP}
 
@@ -109,11 +112,18 @@ def single_statement(statement: str, dialect: Dialect) -> list[Token]:
     """The tokens of the one statement in `statement`, without what ends it.
 
     Raises:
-        SqlUnclear: as `tokens`; or there is none, or more than one.
+        StatementRefused: there is none, or more than one, or it is not clear where it ends.
     """
+    try:
+        return _one_of(tokens(statement, dialect))
+    except SqlUnclear as error:
+        raise StatementRefused(dialect.database, "The statement must be one, with all its quotes and comments closed") from error
+
+
+def _one_of(pieces: Iterator[Token]) -> list[Token]:
     found: list[Token] = []
     ended = False
-    for token in tokens(statement, dialect):
+    for token in pieces:
         if ended and token.kind is not Kind.GAP:
             raise SqlUnclear
         ended = ended or token.text == ";"
