@@ -17,6 +17,7 @@ from gateway.outbox.postgres import OutboxStore
 log = structlog.get_logger(__name__)
 
 BATCH = 100
+SEND_SECONDS = 5.0  # of one batch: PostgreSQL ends a transaction that says nothing for a minute, and all of it would be sent again
 IDLE_SECONDS = 1.0  # how late a timer, or a row of a process that died, may be noticed
 BACKOFF_SECONDS = (0.25, 0.5, 1.0, 2.0, 5.0)
 UNROUTABLE_SECONDS = 60.0
@@ -50,7 +51,7 @@ class Relay:
         self._loop.wake()
 
     def stop(self) -> None:
-        """Send what is due, as far as the broker takes it, and end the loop."""
+        """End the loop. What is due and not sent stays a row: another process sends it, or this one's successor."""
         if self._loop is not None and self._pid == os.getpid():
             self._loop.stop()
         self._loop = None
@@ -70,7 +71,7 @@ class Relay:
         return self._pause(drained)
 
     def drain(self) -> Drained:
-        """Send one batch of due messages.
+        """Send one batch of due messages, or as much of it as a slow broker takes in `SEND_SECONDS`.
 
         A message may be sent twice when the process dies before it commits: whoever is rung must not mind.
 
@@ -85,7 +86,7 @@ class Relay:
             sent, unroutable, failure = self._send_each(messages)
             store.remove(sent)
             store.postpone(unroutable, UNROUTABLE_SECONDS)
-            more = len(messages) == BATCH
+            more = len(messages) == BATCH or len(sent) + len(unroutable) < len(messages)
             next_due_at = None if more or failure else store.find_next_due_at()
         if failure:
             raise failure
@@ -94,7 +95,10 @@ class Relay:
     def _send_each(self, messages: list[Message]) -> tuple[list[int], list[int], BrokerUnreachable | None]:
         sent: list[int] = []
         unroutable: list[int] = []
+        until = self._clock.monotonic() + SEND_SECONDS
         for message in messages:
+            if self._clock.monotonic() >= until:
+                break
             try:
                 self._sender.send(message)
             except MessageUnroutable:

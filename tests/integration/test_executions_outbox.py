@@ -11,12 +11,25 @@ from gateway.databases.postgres import Postgres
 from gateway.observability.context import request_context
 from gateway.outbox.errors import BrokerUnreachable
 from gateway.outbox.health import WorkerHealth
-from gateway.outbox.model import Queue, TaskName
+from gateway.outbox.model import Message, Queue, TaskName
 from gateway.outbox.postgres import OutboxStore
-from gateway.outbox.relay import BACKOFF_SECONDS, BATCH, Relay
+from gateway.outbox.relay import BACKOFF_SECONDS, BATCH, SEND_SECONDS, Relay
 from gateway.outbox.service import Outbox
 from tests.fakes.clock import FakeClock
 from tests.fakes.sender import FakeSender
+
+
+class SlowSender(FakeSender):
+    """Takes `seconds` for each message."""
+
+    def __init__(self, clock: FakeClock, seconds: float) -> None:
+        super().__init__()
+        self._clock = clock
+        self.seconds = seconds
+
+    def send(self, message: Message) -> None:
+        self._clock.advance(self.seconds)
+        super().send(message)
 
 
 @pytest.fixture
@@ -93,6 +106,22 @@ def test_a_broker_that_fails_in_the_middle_keeps_the_rest(outbox: Outbox, relay:
     sender.room_for = None
     relay.drain()
     assert sorted(each.arguments["execution_id"] for each in sender.sent) == ["0", "1", "2", "3", "4"]
+
+
+def test_a_slow_broker_gets_small_batches(outbox_postgres: Postgres, outbox: Outbox, clock: FakeClock) -> None:
+    """PostgreSQL ends a transaction in which nothing was said for a minute: what was sent would never be removed, and sent for ever."""
+    sender = SlowSender(clock, seconds=1.0)
+    relay = Relay(outbox_postgres, sender, clock)
+    with outbox.transaction() as work:
+        work.outbox.ring_each(TaskName.REPORT, [{"execution_id": str(number)} for number in range(BATCH // 2)])
+    began = clock.monotonic()
+    drained = relay.drain()
+    assert clock.monotonic() - began <= SEND_SECONDS + sender.seconds
+    assert drained.sent == len(sender.sent) == BATCH // 2 - outbox.backlog().pending
+    assert drained.more
+    while relay.drain().more:
+        pass
+    assert sorted(int(each.arguments["execution_id"]) for each in sender.sent) == list(range(BATCH // 2))
 
 
 def test_a_broker_that_is_down_is_asked_seldom_and_logged_when_that_changes(
