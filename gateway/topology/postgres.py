@@ -74,14 +74,20 @@ class PostgresGraphStore:
 def _change(connection: sa.Connection, table: sa.Table, origin: Origin, wanted: set[Row]) -> None:
     """Make the origin's rows the wanted ones, touching only those that differ."""
     present = {tuple(row) for row in connection.execute(sa.select(table).where(table.c.origin == origin.value))}
-    key = list(table.primary_key.columns)
-    positions = [list(table.columns).index(column) for column in key]
-    gone = [[row[position] for position in positions] for row in present - wanted]
-    if gone:
-        connection.execute(sa.delete(table).where(sa.tuple_(*key).in_(gone)))
+    if gone := present - wanted:
+        connection.execute(_delete(table, gone))
     new = [dict(zip(table.columns.keys(), row, strict=True)) for row in wanted - present]
     if new:
         connection.execute(insert(table).on_conflict_do_nothing(), new)
+
+
+def _delete(table: sa.Table, rows: Iterable[Row]) -> sa.Delete:
+    """By the values of each column of the key as an array: a list of ten thousand rows is too deep for PostgreSQL (SQLSTATE 54001)."""
+    values = dict(zip(table.columns.keys(), zip(*rows, strict=True), strict=True))
+    key = list(table.primary_key.columns)
+    unnested = (sa.func.unnest(sa.cast(list(values[column.name]), sa.ARRAY(sa.Text))).label(column.name) for column in key)
+    gone = sa.select(*unnested).cte("gone")
+    return sa.delete(table).where(*(column == gone.c[column.name] for column in key))
 
 
 def _edge_row(edge: Edge, origin: Origin) -> Row:

@@ -168,6 +168,13 @@ def test_the_longest_names_can_be_kept(graph_store: GraphStore) -> None:
     assert len(graph_store.view()[1]) == 2
 
 
+def test_ten_thousand_edges_can_be_forgotten_at_once(postgres_graph_store: PostgresGraphStore) -> None:
+    edges = tuple(Edge(NodeRef(NodeKind.FLOW, f"flow-{number}"), service(f"service-{number % 50}"), "calls") for number in range(10_000))
+    postgres_graph_store.replace(Origin.FLOWS, Graph((), edges), NOW)
+    postgres_graph_store.replace(Origin.FLOWS, EMPTY, NOW)
+    assert postgres_graph_store.view() == ((), ())
+
+
 def test_a_dense_graph_does_not_explode(graph_store: GraphStore) -> None:
     names = [f"n{number}" for number in range(40)]
     graph_store.replace(Origin.FLOWS, graph(*((a, b) for a in names for b in names if a != b)), NOW)
