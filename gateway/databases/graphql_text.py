@@ -13,7 +13,7 @@ READING_FIELDS = frozenset({"Get", "Aggregate", "Explore"})
 MAX_DEPTH = 64
 MAX_TOKENS = 200_000
 _TOKEN = re.compile(
-    r'"""(?:[^"\\]|\\.|"(?!""))*"""|"(?:[^"\\\n]|\\.)*"'  # texts
+    r'"""(?:\\"""|\\(?!""")|"(?!"")|[^"\\])*"""|"(?:[^"\\\n]|\\.)*"'  # texts; in a block one a backslash stands for itself, but for \"""
     r"|(?P<gap>[\s,\ufeff]+|\#[^\n\r]*)"
     r"|(?P<name>[_A-Za-z]\w*)|\.\.\.|[-\d.eE+]+|(?P<sign>[!$&()\[\]{}:=@|])",
     re.ASCII,

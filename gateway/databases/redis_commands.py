@@ -31,6 +31,8 @@ READING_SUBCOMMANDS: Mapping[str, frozenset[str]] = {
 MAX_WORDS = 20_000
 SCANNING = frozenset({"SCAN", "HSCAN", "SSCAN", "ZSCAN"})
 MAX_SCAN_COUNT = 10_000  # elements that one call may walk: with more it would be KEYS
+DRAWING = frozenset({"HRANDFIELD", "SRANDMEMBER", "ZRANDMEMBER"})
+MAX_DRAWN = 10_000  # below zero an element may come again: the server would make as many as it is asked for, of a single one
 
 _WORD = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^\s"']+))(?=\s|\Z)""", re.DOTALL)
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
@@ -99,8 +101,10 @@ def _refuse_all_but_reading(database: DatabaseName, words: list[bytes]) -> None:
     allowed = command in READING or second in READING_SUBCOMMANDS.get(command, frozenset())
     if not allowed:
         raise StatementRefused(database, "Only commands that read are run here", vendor_code=command[:32])
-    if command in SCANNING and any(_is_large(count) for count in _after(b"COUNT", words)):
+    if command in SCANNING and any(_is_large(count, MAX_SCAN_COUNT) for count in _after(b"COUNT", words)):
         raise StatementRefused(database, f"COUNT may not exceed {MAX_SCAN_COUNT} here", vendor_code=command)
+    if command in DRAWING and any(_is_large(count.removeprefix(b"-"), MAX_DRAWN) for count in words[2:3]):
+        raise StatementRefused(database, f"The count may not exceed {MAX_DRAWN} here", vendor_code=command)
     if command == "XREAD" and any(word.upper() == b"BLOCK" for word in words[1:]):
         raise StatementRefused(database, "XREAD may not BLOCK here", vendor_code=command)
 
@@ -109,5 +113,5 @@ def _after(option: bytes, words: list[bytes]) -> Iterator[bytes]:
     return (value for name, value in pairwise(words) if name.upper() == option)
 
 
-def _is_large(count: bytes) -> bool:
-    return count.isdigit() and (len(count.lstrip(b"0")) > len(str(MAX_SCAN_COUNT)) or int(count) > MAX_SCAN_COUNT)
+def _is_large(count: bytes, most: int) -> bool:
+    return count.isdigit() and (len(count.lstrip(b"0")) > len(str(most)) or int(count) > most)

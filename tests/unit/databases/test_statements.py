@@ -167,6 +167,7 @@ def test_a_new_clickhouse_gets_no_statement_with_a_missing_parameter() -> None:
         ("ECHO $", {}, [b"ECHO", b"$"]),
         ("ECHO ''", {}, [b"ECHO", b""]),
         ("object encoding k", {}, [b"object", b"encoding", b"k"]),
+        ("SRANDMEMBER s -10000", {}, [b"SRANDMEMBER", b"s", b"-10000"]),
     ],
 )
 def test_a_redis_command_is_split_into_words(statement: str, parameters: dict[str, object], words: list[bytes]) -> None:
@@ -192,6 +193,9 @@ def test_a_redis_command_that_cannot_be_read_is_invalid(statement: str) -> None:
         "'GET a'",
         "SCAN 0 COUNT 10001",
         "HSCAN k 0 count 9999999999",
+        "SRANDMEMBER s -10001",
+        "HRANDFIELD h -9999999999 WITHVALUES",
+        "zrandmember z 10001",
     ],
 )
 def test_a_redis_command_that_does_more_than_read_is_refused(statement: str) -> None:
@@ -230,6 +234,7 @@ def test_graphql_takes_one_query(statement: str) -> None:
         '{ Get { a(b: "open) } }',
         "{" * 100 + "}" * 100,
         "{ Get { a } } \0",
+        '{ Get { A(x: """\\\\""", y: """) { n } } __schema { types { name } } Get { A(x: """ """) { n } } }',  # only \""" escapes
     ],
 )
 def test_graphql_refuses_all_else(statement: str) -> None:
