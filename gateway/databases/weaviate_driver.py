@@ -4,28 +4,10 @@ Imported when first used.
 """
 
 import logging
-import os
 import threading
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-
-# Read by gRPC when it is imported: without it, the child of a process that used gRPC waits for threads that it does not have.
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "1")
-
-with warnings.catch_warnings():
-    # It switches its own warnings on when imported: so it comes first, and they are switched off again.
-    import authlib.deprecate  # type: ignore[import-untyped]  # noqa: F401
-
-    warnings.simplefilter("ignore")  # the client's libraries announce what they will drop; their versions are pinned here
-    import httpx
-    import weaviate as vendor
-    from weaviate.auth import AuthApiKey
-    from weaviate.config import AdditionalConfig, GrpcConfig, Timeout
-    from weaviate.connect.base import ConnectionParams
-    from weaviate.connect.v4 import _ExpectedStatusCodes
-    from weaviate.proto.v1 import health_weaviate_pb2 as health
 
 from config.databases import WeaviateSettings
 from gateway.databases.bounded_http import TooLate
@@ -37,6 +19,17 @@ from gateway.databases.error_rules import LATE, made
 from gateway.databases.errors import StatementInvalid
 from gateway.databases.limits import POOL_WAIT_SECONDS
 from gateway.databases.model import PoolStats, ResultSet
+from gateway.databases.weaviate_client import (
+    AdditionalConfig,
+    AuthApiKey,
+    ConnectionParams,
+    ExpectedStatusCodes,
+    GrpcConfig,
+    Timeout,
+    WeaviateClient,
+    health,
+    httpx,
+)
 from gateway.databases.weaviate_errors import ENGINE, NAME, TRANSLATED, NotServing, translate
 from gateway.databases.weaviate_waiting import CHANNEL_OPTIONS, BoundedStub, BoundedTransport, begin, left, without_retry
 
@@ -50,7 +43,7 @@ class Driver:
         self._slots = Slots(settings.pool_size, POOL_WAIT_SECONDS)
         self._connecting = threading.Lock()
         self._transport: BoundedTransport | None = None
-        self._client = vendor.WeaviateClient(
+        self._client = WeaviateClient(
             connection_params=ConnectionParams.from_params(
                 http_host=host,
                 http_port=settings.port,
@@ -89,7 +82,7 @@ class Driver:
     def version(self, timeout_seconds: float) -> str:
         with self.client(timeout_seconds) as client:
             connection = client._connection
-            ready = _ExpectedStatusCodes(ok_in=[200], error="ready")
+            ready = ExpectedStatusCodes(ok_in=[200], error="ready")
             connection.get(path="/.well-known/ready", error_msg="ready", status_codes=ready)
             self._check_grpc(connection)
             return str(connection.get_meta()["version"])
@@ -102,7 +95,7 @@ class Driver:
                 path="/graphql",
                 weaviate_object=body,
                 error_msg="query",
-                status_codes=_ExpectedStatusCodes(ok_in=[200], error="query"),
+                status_codes=ExpectedStatusCodes(ok_in=[200], error="query"),
                 is_gql_query=True,
             ).json()
         if answer.get("errors"):

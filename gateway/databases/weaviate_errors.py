@@ -1,20 +1,6 @@
 """What Weaviate's HTTP statuses, gRPC codes and the client's exception classes mean to us. Imported when first used."""
 
-import os
-import warnings
 from collections.abc import Mapping
-
-# Read by gRPC when it is imported: without it, the child of a process that used gRPC waits for threads that it does not have.
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "1")
-
-with warnings.catch_warnings():
-    # It switches its own warnings on when imported: so it comes first, and they are switched off again.
-    import authlib.deprecate  # type: ignore[import-untyped]  # noqa: F401
-
-    warnings.simplefilter("ignore")  # the client's libraries announce what they will drop; their versions are pinned here
-    import httpx
-    from grpc import StatusCode  # type: ignore[import-untyped]  # it ships no types
-    from weaviate import exceptions as vendor
 
 from gateway.databases.bounded_http import BodyTooLarge, TooLate
 from gateway.databases.connections import PoolExhausted
@@ -36,6 +22,8 @@ from gateway.databases.error_rules import (
 )
 from gateway.databases.errors import DatabaseError, DatabaseUnreachable
 from gateway.databases.model import DatabaseName
+from gateway.databases.weaviate_client import exceptions as vendor
+from gateway.databases.weaviate_client import grpc, httpx
 
 NAME = DatabaseName.WEAVIATE
 ENGINE = "Weaviate"
@@ -45,7 +33,7 @@ NO_GRPC: Rule = (DatabaseUnreachable, "{engine} does not answer over gRPC")
 class GrpcFailed(Exception):
     """A gRPC call failed. Our own, so that the client's retries, which look for gRPC's class, do not see it."""
 
-    def __init__(self, code: StatusCode) -> None:
+    def __init__(self, code: grpc.StatusCode) -> None:
         super().__init__(code.name)
         self.code = code
 
@@ -55,19 +43,19 @@ class NotServing(Exception):
 
 
 # UNKNOWN is not here: the server says it of a missing collection and of failures of its own alike, and only its text tells them apart.
-GRPC_RULES: Mapping[StatusCode, Rule] = {
-    StatusCode.DEADLINE_EXCEEDED: LATE,
-    StatusCode.UNAVAILABLE: NO_GRPC,
-    StatusCode.UNAUTHENTICATED: REFUSES_US,
-    StatusCode.PERMISSION_DENIED: REFUSES_US,
-    StatusCode.INVALID_ARGUMENT: INVALID,
-    StatusCode.NOT_FOUND: INVALID,
-    StatusCode.OUT_OF_RANGE: INVALID,
-    StatusCode.FAILED_PRECONDITION: INVALID,
-    StatusCode.UNIMPLEMENTED: NO_GRPC,
-    StatusCode.ALREADY_EXISTS: CONFLICT,
-    StatusCode.ABORTED: CONFLICT,
-    StatusCode.RESOURCE_EXHAUSTED: UNREACHABLE,
+GRPC_RULES: Mapping[grpc.StatusCode, Rule] = {
+    grpc.StatusCode.DEADLINE_EXCEEDED: LATE,
+    grpc.StatusCode.UNAVAILABLE: NO_GRPC,
+    grpc.StatusCode.UNAUTHENTICATED: REFUSES_US,
+    grpc.StatusCode.PERMISSION_DENIED: REFUSES_US,
+    grpc.StatusCode.INVALID_ARGUMENT: INVALID,
+    grpc.StatusCode.NOT_FOUND: INVALID,
+    grpc.StatusCode.OUT_OF_RANGE: INVALID,
+    grpc.StatusCode.FAILED_PRECONDITION: INVALID,
+    grpc.StatusCode.UNIMPLEMENTED: NO_GRPC,
+    grpc.StatusCode.ALREADY_EXISTS: CONFLICT,
+    grpc.StatusCode.ABORTED: CONFLICT,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: UNREACHABLE,
 }
 # Every exception class of the client; a test fails when a new version brings one that is not here.
 CLASS_RULES: ClassRules = {

@@ -3,28 +3,16 @@
 Imported when first used.
 """
 
-import os
 import socket
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
-# Read by gRPC when it is imported: without it, the child of a process that used gRPC waits for threads that it does not have.
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "1")
-
-with warnings.catch_warnings():
-    # It switches its own warnings on when imported: so it comes first, and they are switched off again.
-    import authlib.deprecate  # type: ignore[import-untyped]  # noqa: F401
-
-    warnings.simplefilter("ignore")  # the client's libraries announce what they will drop; their versions are pinned here
-    import grpc  # type: ignore[import-untyped]  # it ships no types
-    import httpx
-
 from gateway.databases.bounded_http import BodyTooLarge
 from gateway.databases.limits import MAX_ANSWER_BYTES
+from gateway.databases.weaviate_client import grpc, httpx
 from gateway.databases.weaviate_errors import GrpcFailed
 
 # gRPC's own would wait up to two minutes before it tries a returned server again, and take a proxy from the environment.
