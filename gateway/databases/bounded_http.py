@@ -3,11 +3,9 @@
 Imported when first used.
 """
 
-import socket
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +14,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from gateway.databases.connections import Slots
-from gateway.databases.deadline import cut_off_after
+from gateway.databases.deadline import cut_off_after, shut_down
 from gateway.databases.model import PoolStats
 
 CHUNK_BYTES = 64 * 1024
@@ -47,10 +45,7 @@ class _Wire:
     connection: HTTPConnection | None = None
 
     def cut(self) -> None:
-        held: socket.socket | None = getattr(self.connection, "sock", None)
-        if held is not None:
-            with suppress(OSError):  # closed meanwhile: what was wanted
-                held.shutdown(socket.SHUT_RDWR)
+        shut_down(getattr(self.connection, "sock", None))
 
 
 class _TrackedHttp(HTTPConnection):
@@ -59,10 +54,8 @@ class _TrackedHttp(HTTPConnection):
         super().request(*args, **kwargs)
 
 
-class _TrackedHttps(HTTPSConnection):
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        _thread.wire.connection = self
-        super().request(*args, **kwargs)
+class _TrackedHttps(_TrackedHttp, HTTPSConnection):
+    """HTTPS, tracked in the same way."""
 
 
 class _HttpPool(HTTPConnectionPool):

@@ -6,7 +6,7 @@ import select
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from clickhouse_driver import Client, defines
@@ -17,7 +17,7 @@ from gateway.databases.clickhouse_errors import ENGINE, NAME, translate
 from gateway.databases.clickhouse_statement import bound_statement, with_literals
 from gateway.databases.collecting import RowCollector
 from gateway.databases.connections import Connections, PoolExhausted
-from gateway.databases.deadline import cut_off_after
+from gateway.databases.deadline import cut_off_after, shut_down
 from gateway.databases.error_rules import EXHAUSTED, LATE, NO_DATABASE, made
 from gateway.databases.errors import DatabaseAuthenticationFailed, DatabaseError, DatabaseUnreachable
 from gateway.databases.limits import POOL_WAIT_SECONDS
@@ -77,7 +77,7 @@ class Driver:
         try:
             with (
                 self._connections.one(min(timeout_seconds, silence)) as client,
-                cut_off_after(began + timeout_seconds - time.monotonic(), lambda: _shut_down(client)) as cut,
+                cut_off_after(began + timeout_seconds - time.monotonic(), lambda: shut_down(client.connection.socket)) as cut,
             ):
                 try:
                     _listen_at_most(client, silence)
@@ -117,7 +117,7 @@ class Driver:
             tcp_keepalive=(5, 2, 3),
             disable_reconnect=True,  # a new connection would outlive the deadline of the call that wanted the old one
         )
-        with cut_off_after(patience, lambda: _shut_down(client)) as cut:
+        with cut_off_after(patience, lambda: shut_down(client.connection.socket)) as cut:
             try:
                 client.connection.connect()
             except (vendor.Error, OSError, EOFError) as error:
@@ -149,13 +149,6 @@ class Driver:
 def _listen_at_most(client: Client, seconds: float) -> None:
     client.connection.sync_request_timeout = seconds  # of the ping that the driver sends before a statement
     client.connection.socket.settimeout(seconds)
-
-
-def _shut_down(client: Client) -> None:
-    connection = client.connection.socket
-    if connection is not None:
-        with suppress(OSError):  # closed meanwhile: what was wanted
-            connection.shutdown(socket.SHUT_RDWR)
 
 
 def _is_open(client: Client) -> bool:

@@ -1,8 +1,9 @@
 """A deadline for drivers that know none: when it passes, whatever is cut makes the driver's blocked call fail."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 class Cut:
@@ -32,3 +33,10 @@ def cut_off_after(seconds: float, cut: Callable[[], None]) -> Iterator[Cut]:
         yield state
     finally:
         timer.cancel()
+
+
+def shut_down(connection: socket.socket | None) -> None:
+    """Make whoever is blocked on this connection, of another thread too, fail. Where there is none (yet), nothing."""
+    if connection is not None:
+        with suppress(OSError):  # closed meanwhile: what was wanted
+            connection.shutdown(socket.SHUT_RDWR)

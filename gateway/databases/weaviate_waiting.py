@@ -7,10 +7,10 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Any
 
 from gateway.databases.bounded_http import BodyTooLarge
+from gateway.databases.deadline import shut_down
 from gateway.databases.limits import MAX_ANSWER_BYTES
 from gateway.databases.weaviate_client import grpc, httpx
 from gateway.databases.weaviate_errors import GrpcFailed
@@ -67,9 +67,7 @@ class Wire:
     held: socket.socket | None = None
 
     def cut(self) -> None:
-        if self.held is not None:
-            with suppress(OSError):  # closed meanwhile: what was wanted
-                self.held.shutdown(socket.SHUT_RDWR)
+        shut_down(self.held)
 
 
 class BoundedTransport(httpx.BaseTransport):
