@@ -45,7 +45,8 @@ class Breaker:
         refuse: makes the error of a call that is not made, from the target and the seconds to wait.
         explain: what a failed call's error says about the target, for those whose calls are refused. Must not block or raise.
         slowness: the fault that calls speak of which ended well, and too late.
-        on_change: told every change of state, after it happened and outside of the lock. Must not block or raise.
+        on_change: told every change of state, and every word of an operator, after it happened and outside of the lock. Must not block
+            or raise.
         on_demand: told when a call was refused for want of a leased probe. Must not block or raise.
     """
 
@@ -298,7 +299,7 @@ class Breaker:
             self.record(permit, success=outcome is Outcome.SUCCESS, duration_seconds=seconds, fault=fault)
 
     def _enter(self, state: BreakerState, cause: Cause) -> None:
-        if state is not self._state:
+        if state is not self._state or cause is Cause.OPERATOR:  # others may not be in the state that the operator meets here
             self._changes.append((self._state, state, cause))
         self._state = state
         if state is BreakerState.CLOSED or cause is Cause.OPERATOR:  # an operator's word has no fault behind it

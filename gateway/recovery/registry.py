@@ -115,11 +115,13 @@ class Breakers:
         return next(closed, next(iter(self._breakers)))
 
     def _changed(self, target: str, old: BreakerState, new: BreakerState, cause: Cause) -> None:
+        if self._own_changes:
+            self._own_changes(target, cause)
+        if old is new:  # an operator's word, which changed nothing here
+            return
         at = self._clock.now()
         level = log.info if new in (BreakerState.CLOSED, BreakerState.HALF_OPEN) else log.warning
         level("breaker_changed", target=target, old=old.value, new=new.value, cause=cause.value)
-        if self._own_changes:
-            self._own_changes(target, cause)
         if not self._listeners:
             return
         breaker = self.find(target)

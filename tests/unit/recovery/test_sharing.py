@@ -268,3 +268,14 @@ def test_whatever_happens_all_agree_in_the_end_and_a_good_target_is_readmitted(s
         platform.clock.advance(0.5)
         platform.exchange()
     assert platform.states() == ["closed"] * 3
+
+
+@pytest.mark.parametrize("act", ["force_open", "disable"])
+def test_an_operator_takes_a_word_back_in_a_process_that_had_not_heard_it(platform: Platform, act: str) -> None:
+    """Two requests of one operator are answered by different processes, and the second comes before the exchange."""
+    getattr(platform.processes[0].breaker, act)()
+    platform.processes[0].sharing.step()
+    platform.clock.advance(0.1)
+    platform.processes[1].breaker.reset()
+    platform.exchange()
+    assert platform.states() == ["closed"] * 3
