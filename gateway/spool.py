@@ -67,7 +67,7 @@ class FileSpool:
                     break
                 lines.append(line)
             if lines:
-                _write_all(self._open(), b"".join(lines))
+                self._write(b"".join(lines))
             return len(lines)
 
     def drain(self, take: Callable[[list[dict[str, Any]]], None], batch_records: int = 500) -> int:
@@ -101,6 +101,14 @@ class FileSpool:
             self._descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         return self._descriptor
+
+    def _write(self, data: bytes) -> None:
+        descriptor = self._open()
+        try:
+            _write_all(descriptor, data)
+        except OSError:
+            self._close()  # its last line may be torn: what comes next must not continue it
+            raise
 
     def _close(self) -> None:
         if self._descriptor is not None and self._pid == os.getpid():

@@ -1,5 +1,6 @@
 """The local spool: bounded, survives its writer, delivers at least once."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -85,3 +86,19 @@ def test_the_default_directory_is_the_users_and_the_databases_own() -> None:
     assert first != second
     assert str(os.getuid()) in str(first)
     assert "secret" not in str(first)
+
+
+def test_a_record_that_the_disk_had_no_room_for_spoils_none_that_comes_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool, write = FileSpool(tmp_path, "events", 10_000), os.write
+
+    def fill_up(descriptor: int, data: bytes) -> int:
+        if len(data) < 10:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, data[:10])
+
+    monkeypatch.setattr(os, "write", fill_up)
+    with pytest.raises(OSError, match="No space"):
+        spool.append([{"n": 1}, {"n": 2}])
+    monkeypatch.setattr(os, "write", write)
+    assert spool.append([{"n": 3}]) == 1
+    assert {"n": 3} in drained(spool)
