@@ -33,20 +33,21 @@ class UploadStore:
     def claim(self, now: datetime, lease_until: datetime, limit: int) -> list[Claimed]:
         """Changed patterns that are due, leased to the caller; the one that waits longest first."""
         due = (
-            sa.select(PATTERN.fingerprint)
+            sa.select(PATTERN.fingerprint, PATTERN.upload_due_at.label("due_since"))
             .where(sa.not_(PATTERN.is_other), PATTERN.uploaded_revision.is_distinct_from(PATTERN.revision), PATTERN.upload_due_at <= now)
             .order_by(PATTERN.upload_due_at, PATTERN.fingerprint)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            .cte("due")
         )
         taken = (
             sa.update(tables.patterns)
-            .where(PATTERN.fingerprint.in_(due.scalar_subquery()))
+            .where(PATTERN.fingerprint == due.c.fingerprint)
             .values(upload_due_at=lease_until)
-            .returning(tables.patterns)
+            .returning(*PATTERN, due.c.due_since)
         )
         with self._transaction() as connection:
-            rows = connection.execute(taken).all()
+            rows = sorted(connection.execute(taken), key=lambda row: (row.due_since, row.fingerprint))
             tried = outcomes_of(connection, [row.fingerprint for row in rows])
         return [Claimed(pattern_of_row(row), tried.get(row.fingerprint, ()), row.upload_failures) for row in rows]
 

@@ -77,7 +77,7 @@ class PatternUploads:
                 self._store.postpone(each.pattern, lease_until, due_at, problem=error.detail)
                 log.warning("pattern_upload_refused", fingerprint=each.pattern.facts.fingerprint, code=error.code, delay_seconds=wait)
             except GatewayError as error:
-                for left in claimed[number:]:
+                for left in (*claimed[number + 1 :], each):  # the one it broke on comes last: it may be the reason
                     self._store.postpone(left.pattern, lease_until, self._clock.now())
                 log.info("pattern_upload_postponed", code=error.code, waiting=len(claimed) - number)
                 return taken, True

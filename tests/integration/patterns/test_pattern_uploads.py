@@ -199,3 +199,22 @@ def test_what_is_learned_while_it_is_uploaded_is_uploaded_next(room: PatternsRoo
     registry.register = register  # type: ignore[method-assign]
     assert room.uploads.upload() == 2
     assert registry.flows[flow_id_of(FIRE.fingerprint)]["metadata"]["count"] == 2
+
+
+def test_a_pattern_on_which_the_registry_breaks_holds_up_no_other(postgres_url: str, tmp_path: Path, registry: FakeRegistry) -> None:
+    room = PatternsRoom(postgres_url, tmp_path, SystemClock(), registry=registry)
+    learn(room, *(fault(f"the {word} sleeps") for word in ("fox", "dog", "cat", "cow", "owl")))
+    take: Callable[[Any], Any] = registry.register
+    asked: list[str] = []
+
+    def register(document: Any) -> Any:
+        asked.append(document["id"])
+        if document["id"] == asked[0]:
+            raise Unavailable("The Flow Registry is down")
+        return take(document)
+
+    registry.register = register  # type: ignore[method-assign]
+    with closing(room):
+        for _ in range(2):
+            room.uploads.upload()
+    assert len(registry.flows) == 4
