@@ -17,7 +17,7 @@ from gateway.recovery.ledger.model import AttemptOutcome, RecoveryStatus
 from gateway.recovery.ledger.sweeping import RING_AGAIN_SECONDS
 from gateway.recovery.model import Action, Decision, Fault, FaultType, FlowOrigin, Strategy
 from gateway.recovery.noticed import too_slow
-from gateway.recovery.policy import RecoveryPolicy
+from gateway.recovery.policy import ALWAYS_ALLOWED, RecoveryPolicy
 from gateway.targets import CONFIGURATION_SERVICE
 from tests.fakes.recoveries import CLICKHOUSE, FAILOVER, ORDERS, RECONNECT, RecoveryWorld, changed, fault
 from tests.fakes.upstream import json_answer
@@ -301,6 +301,21 @@ def test_a_database_that_the_poller_sees_down_opens_a_recovery_and_its_return_cl
         ("retry", "skipped", "Not needed: the target was well by itself before this was begun")
     ]
     assert [each.detail for each in world.noticed] == ["It cannot be reached"]  # once for the outage
+
+
+def test_an_outage_that_may_not_be_recovered_from_is_learned_from_once(world: RecoveryWorld) -> None:
+    world.policy = RecoveryPolicy(allowed=ALWAYS_ALLOWED)
+    world.recoveries = world.another_process()
+    watch = world.recoveries._watch
+    world.snapshot.down = {DatabaseName.CLICKHOUSE}
+    for _ in range(3):
+        watch.step()
+    assert len(world.noticed) == 1
+    world.snapshot.down = set()
+    watch.step()
+    world.snapshot.down = {DatabaseName.CLICKHOUSE}
+    watch.step()
+    assert len(world.noticed) == 2
 
 
 def test_an_outage_that_copies_hid_from_all_clients_is_learned_from_once(world: RecoveryWorld) -> None:

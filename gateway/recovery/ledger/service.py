@@ -115,7 +115,7 @@ class Recoveries:
         )
         self._writer = Writer(outbox, self._intake, spool, clock, self._runner.tell)
         self._sweeper = Sweeper(outbox, clock, max_seconds=settings.max_seconds, retention_days=settings.retention_days)
-        self._watch = Watch(snapshot, self._intake, self._noticed, self.healed)
+        self._watch = Watch(snapshot, self._intake, on_noticed, self.report, self.healed)
         self._loop = BackgroundLoop("recovery-ledger", self.step, retry_seconds=AWAY_SECONDS)
         self._learn_at = self._sweep_at = 0.0
         self._away = False
@@ -274,10 +274,6 @@ class Recoveries:
             return AWAY_SECONDS
         self._away = False
         return LEARN_SECONDS
-
-    def _noticed(self, fault: Fault, at: datetime) -> None:
-        self._on_noticed(fault)
-        self.report(fault, at)
 
     def _intent(self, fault: Fault, action: Action, at: datetime) -> Intent:
         """`action`: what was decided; a recovery flow goes before it, and now and then an alternative stands in for it."""

@@ -20,7 +20,8 @@ class Watch:
     """One loop per web process, no I/O: it reads what the poller saw last.
 
     Args:
-        report: told of each fault that is news, with the moment it was seen.
+        notice: told once of each outage that no call met before.
+        report: told of each fault that no recovery is open for, with the moment it was seen.
         healed: told of each target that is well, with the moment it was seen.
     """
 
@@ -28,13 +29,16 @@ class Watch:
         self,
         snapshot: Snapshot,
         intake: Intake,
+        notice: Callable[[Fault], object],
         report: Callable[[Fault, datetime], object],
         healed: Callable[[str, datetime], object],
     ) -> None:
         self._snapshot = snapshot
         self._intake = intake
+        self._notice = notice
         self._report = report
         self._healed = healed
+        self._down: set[str] = set()
         self._loop = BackgroundLoop("recovery-watch", self.step)
 
     def start(self) -> None:
@@ -58,9 +62,15 @@ class Watch:
     def _look(self, status: DatabaseStatus) -> None:
         target = database_target(status.name)
         if _is_down(status):
+            is_news = target not in self._down
+            self._down.add(target)
             if self._intake.may_open(target, status.timestamp):
-                self._report(fault_of(status, target), status.timestamp)
+                fault = fault_of(status, target)
+                if is_news:
+                    self._notice(fault)
+                self._report(fault, status.timestamp)
         elif status.error is None and status.last_ok_at is not None:
+            self._down.discard(target)
             self._healed(target, status.last_ok_at)
 
 
