@@ -14,7 +14,7 @@ from gateway.analytics.clickhouse_schema import TABLES, add_column, columns_of, 
 from gateway.analytics.model import AnalyticsQuery, Dimension, Event, FaultCount, FaultEvent, RequestEvent, RequestRow
 from gateway.analytics.rows import QUANTILES, by_kind, filters_of, to_group, to_row
 from gateway.databases.clickhouse_statement import read_only_statement, with_literals
-from gateway.databases.errors import DatabaseUnreachable
+from gateway.databases.errors import DatabaseUnreachable, StatementInvalid
 from gateway.databases.limits import FALLBACK_AFTER_SECONDS
 
 CUT_OFF_SHARE = 0.8  # of a write's deadline: what runs longer has lost its writer, or is about to
@@ -40,9 +40,13 @@ class ClickHouseEventStore:
         self._prepared = False
 
     def write(self, events: Sequence[Event]) -> None:
-        with self._client(self._write_seconds) as client:
-            for kind, group in by_kind(events).items():
-                self._write_kind(client, kind, group)
+        try:
+            with self._client(self._write_seconds) as client:
+                for kind, group in by_kind(events).items():
+                    self._write_kind(client, kind, group)
+        except StatementInvalid:
+            self._prepared = False  # what we say is well-formed: somebody took the tables, or a column, away
+            raise
 
     def count_requests(self, query: AnalyticsQuery, *, failed_only: bool, limit: int) -> tuple[RequestRow, ...]:
         with self._client(silence_seconds=FALLBACK_AFTER_SECONDS) as client:

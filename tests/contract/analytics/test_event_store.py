@@ -15,6 +15,7 @@ from gateway.analytics.model import AnalyticsQuery, Dimension, Event, FaultEvent
 from gateway.analytics.ports import EventStore
 from gateway.analytics.postgres import PostgresEventStore
 from gateway.databases.clickhouse import ClickHouse
+from gateway.databases.errors import DatabaseError
 from gateway.databases.postgres import Postgres
 from tests.fakes.event_store import InMemoryEventStore
 
@@ -182,3 +183,16 @@ def test_clickhouse_adds_the_columns_that_an_older_version_did_not_know(request:
         store.write(EVENTS)
         with store._commands() as client:
             assert client.execute(f"SELECT DISTINCT {new} FROM {TABLES[RequestEvent]}") == [("live",)]
+
+
+def test_a_clickhouse_that_lost_its_tables_gets_them_again(clickhouse_environment: dict[str, str]) -> None:
+    """It was set up anew while this process ran."""
+    with clickhouse_store(clickhouse_environment) as store:
+        store.write(EVENTS[:10])
+        with store._commands(None, None) as client:
+            for table in TABLES.values():
+                client.execute(f"DROP TABLE {table}")
+        with pytest.raises(DatabaseError):
+            store.write(EVENTS[:10])  # kept by its caller, who tries again
+        store.write(EVENTS[:10])
+        assert sum(row.count for row in store.count_requests(DAY, failed_only=False, limit=10)) == 10
