@@ -33,7 +33,7 @@ class Leases:
         """Renew the lease while the block runs. A lease that passed to another is logged; what its holder writes is void anyway."""
         third = self._seconds / 3
         renew = Renewal(claim, self)
-        loop = BackgroundLoop("node-lease", lambda: renew(third), retry_seconds=third / 2)
+        loop = BackgroundLoop("node-lease", lambda: renew(third))
         loop.start()
         try:
             yield
@@ -60,7 +60,10 @@ class Leases:
 
 
 class Renewal:
-    """The step of one claim's loop: its first call only waits, the lease is fresh. One that is lost stays lost."""
+    """The step of one claim's loop: its first call only waits, the lease is fresh. One that is lost stays lost.
+
+    While PostgreSQL does not answer it is asked again sooner: a lease stands for three intervals.
+    """
 
     def __init__(self, claim: Claim, leases: Leases) -> None:
         self._claim = claim
@@ -69,8 +72,15 @@ class Renewal:
         self._lost = False
 
     def __call__(self, interval_seconds: float) -> float:
-        if not self._fresh and not self._lost and not self._leases.renew(self._claim):
-            self._lost = True
-            log.warning("node_lease_lost", execution_id=self._claim.execution_id, node_id=self._claim.node_id, epoch=self._claim.epoch)
-        self._fresh = False
+        if self._fresh or self._lost:
+            self._fresh = False
+            return interval_seconds
+        which = {"execution_id": self._claim.execution_id, "node_id": self._claim.node_id, "epoch": self._claim.epoch}
+        try:
+            self._lost = not self._leases.renew(self._claim)
+        except GatewayError as error:
+            log.info("node_lease_not_renewed", code=error.code, **which)
+            return interval_seconds / 2
+        if self._lost:
+            log.warning("node_lease_lost", **which)
         return interval_seconds

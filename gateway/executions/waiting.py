@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 
 from gateway.background import BackgroundLoop
 from gateway.clock import Clock
+from gateway.errors import GatewayError
 
 FASTEST_SECONDS = 0.02
 SLOWEST_SECONDS = 0.2
@@ -75,7 +76,10 @@ class Waiting:
             waiters = set(self._waiters)
         if not waiters:
             return IDLE_SECONDS
-        standing = self._find_standing({waiter.execution_id for waiter in waiters})
+        try:
+            standing = self._find_standing({waiter.execution_id for waiter in waiters})
+        except GatewayError:  # PostgreSQL is away, which its poller reports: whoever waits may see it come back
+            return SLOWEST_SECONDS
         for waiter in waiters:
             if waiter.execution_id in standing:
                 waiter.stands = True

@@ -1,5 +1,8 @@
 import threading
 
+import structlog
+
+from gateway.databases.errors import DatabaseUnreachable
 from gateway.executions.waiting import FASTEST_SECONDS, IDLE_SECONDS, SLOWEST_SECONDS, Waiting
 from tests.fakes.clock import FakeClock
 
@@ -63,6 +66,25 @@ def test_one_question_serves_all_waiters() -> None:
         thread.join()
     assert results == {"e1": True, "e2": True, "e3": True}
     waiting.stop()
+
+
+def test_while_postgresql_is_down_waiters_wait_and_nobody_logs_tracebacks() -> None:
+    asked = threading.Event()
+
+    def find_standing(_ids: object) -> set[str]:
+        asked.set()
+        raise DatabaseUnreachable("postgres", "It does not answer")
+
+    waiting = Waiting(find_standing, FakeClock())
+    with structlog.testing.capture_logs() as logs:
+        thread = threading.Thread(target=lambda: waiting.wait("e1", 60))
+        thread.start()
+        assert asked.wait(10)
+        assert waiting.step() == SLOWEST_SECONDS
+        waiting.release()
+        thread.join()
+        waiting.stop()
+    assert logs == []
 
 
 def test_an_old_waiter_is_asked_for_seldom() -> None:
