@@ -411,3 +411,20 @@ def test_what_ended_long_ago_is_forgotten(world: RecoveryWorld) -> None:
     assert world.recoveries.sweep().forgotten == 1
     with pytest.raises(RecoveryNotFound):
         world.recoveries.get(recovery_id)
+
+
+def test_a_worker_that_handed_its_recovery_back_leaves_its_attempt_alone(world: RecoveryWorld) -> None:
+    recovery_id = world.intend()
+    world.lose_all_messages()
+    ping = world.databases.clickhouse.ping
+
+    def leave(_seconds: float) -> Ping:
+        world.databases.clickhouse.ping = ping  # type: ignore[method-assign]
+        assert world.recoveries.hand_back("host:77:") == 1
+        raise DatabaseUnreachable("clickhouse", "too late")
+
+    world.databases.clickhouse.ping = leave  # type: ignore[method-assign]
+    world.another_process("host:77:1").run(recovery_id)
+    assert [each.outcome for each in world.recoveries.get(recovery_id).attempts] == [AttemptOutcome.RUNNING]
+    world.pump()
+    assert [each.outcome for each in world.recoveries.get(recovery_id).attempts] == [AttemptOutcome.LOST, AttemptOutcome.FAILED]

@@ -165,9 +165,11 @@ class RecoveryStore:
         changed = self._connection.execute(
             update(recoveries).where(_held(claim), _may_become(status)).values(**_ending(status, now), healed_by=healed_by, **avoid)
         ).rowcount
+        if not changed:
+            return False
         done = AttemptOutcome.SKIPPED if tried.already else AttemptOutcome.SUCCEEDED
         self._attempts.end(claim, done if recovered else AttemptOutcome.FAILED, tried, now)
-        return changed == 1
+        return True
 
     def postpone(self, claim: Claim, tried: Tried, now: datetime, due_at: datetime, action: Action) -> bool:
         """End a failed attempt, or leave a waiting one open, and try `action` at `due_at`; False as `settle`."""
@@ -183,9 +185,11 @@ class RecoveryStore:
                 execution_id=func.coalesce(tried.execution_id, recoveries.c.execution_id),
             )
         ).rowcount
-        outcome = AttemptOutcome.WAITING if tried.is_waiting and changed else AttemptOutcome.FAILED
-        self._attempts.end(claim, outcome, tried, None if outcome is AttemptOutcome.WAITING else now)
-        return changed == 1
+        if not changed:
+            return False
+        outcome = AttemptOutcome.WAITING if tried.is_waiting else AttemptOutcome.FAILED
+        self._attempts.end(claim, outcome, tried, None if tried.is_waiting else now)
+        return True
 
     def take_unheard(self, now: datetime, rung_before: datetime, limit: int) -> list[str]:
         """Recoveries that should be under way and are not: due but rung for long ago, or held by a worker whose lease ran out.
