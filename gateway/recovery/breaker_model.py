@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from gateway.errors import GatewayError, Unavailable, UpstreamInvalid, UpstreamTimeout
 from gateway.recovery.model import Fault
+from gateway.targets import name_of
 
 
 class BreakerState(StrEnum):
@@ -44,7 +45,7 @@ class BreakerOpen(Unavailable):
 
 def refusal(target: str) -> str:
     """The one sentence for a client whose call was not made."""
-    return f"{target.partition(':')[2] or target} is not called for a moment: its breaker is open"
+    return f"{name_of(target) or target} is not called for a moment: its breaker is open"
 
 
 @dataclass(frozen=True, slots=True)
