@@ -14,19 +14,20 @@ class NotingContainer:
         self.is_draining = False
 
     def start(self) -> None:
-        self._note("start")
+        self.note("start")
 
     def settle(self, timeout_seconds: float) -> None:
-        self._note("settle")
+        self.note("settle")
 
     def stop(self) -> None:
-        self._note("stop")
+        self.note("stop")
 
     def begin_drain(self, *, leaving: bool) -> None:
         self.is_draining = True
-        self._note(f"drain leaving={leaving}")
+        self.note(f"drain leaving={leaving}")
 
-    def _note(self, call: str) -> None:
+    def note(self, call: str) -> None:
+        """That this happened."""
         with Path(os.environ["DRAIN_NOTES"]).open("a") as notes:
             notes.write(f"{os.getpid()} {call}\n")
 
@@ -40,6 +41,7 @@ class DrainingApp:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/slow":
+            self.container.note("slow")
             time.sleep(0.5)
         unready = environ["PATH_INFO"] == "/readyz" and self.container.is_draining
         body = b"draining" if unready else str(os.getpid()).encode()

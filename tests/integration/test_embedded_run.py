@@ -40,7 +40,7 @@ class Run:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "embedded.run", self.directory], cwd=ROOT, env=self.environment, stdout=output, stderr=output
             )
-        assert wait_until(lambda: "is ready after" in self.text() or not self.is_running, timeout_seconds=60), self.text()
+        assert wait_until(lambda: "is ready after" in self.text() or not self.is_running, timeout_seconds=90), self.text()
         assert self.is_running, self.text()
 
     @property
@@ -110,8 +110,8 @@ def test_what_dies_is_restarted_and_nothing_outlives_a_killed_supervisor(run: Ru
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
 
-    assert wait_until(lambda: all(run.pid(part) != before[part] for part in PARTS), timeout_seconds=20), run.text()
-    assert wait_until(lambda: is_ready(f"{run.url}/readyz"), timeout_seconds=20), run.text()
+    assert wait_until(lambda: all(run.pid(part) != before[part] for part in PARTS), timeout_seconds=60), run.text()
+    assert wait_until(lambda: is_ready(f"{run.url}/readyz"), timeout_seconds=60), run.text()
 
     everything = run.everything()
     run.signal(signal.SIGKILL)
@@ -123,4 +123,4 @@ def test_a_process_that_cannot_start_ends_it_with_its_last_words(run: Run) -> No
     with pytest.raises(AssertionError, match="make run: gateway does not start"):
         run.start()
     assert run.process is not None
-    assert run.process.wait(15) == 1
+    assert run.process.wait(60) == 1

@@ -4,10 +4,8 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -15,37 +13,32 @@ from pathlib import Path
 
 import pytest
 
+from embedded.ports import remembered_port
+from embedded.processes import kill_group, spawn, wait_until
+
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
 def served_port(postgres_url: str, tmp_path: Path) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
     """The port and the process of a service that is ready."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port, log = remembered_port(tmp_path), tmp_path / "log"
     environment = {**os.environ, "DATABASE_URL": postgres_url, "CONFIG_SERVICE_PORT": str(port), "LOG_FORMAT": "json"}
     command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn_configservice.conf.py", "wsgi:configuration_service"]
-    with (tmp_path / "log").open("wb") as log, subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log, stdout=log) as process:
-        try:
-            wait_until_ready(port, process)
-            yield port, process
-        finally:
-            process.kill() if process.poll() is None else None
+    process = spawn(command, log=log, directory=ROOT, environment=environment)
+    try:
+        assert wait_until(lambda: process.poll() is not None or is_served(port), timeout_seconds=60), log.read_text()
+        assert process.poll() is None, log.read_text()
+        yield port, process
+    finally:
+        kill_group(process)
 
 
-def wait_until_ready(port: int, process: "subprocess.Popen[bytes]") -> None:
-    """Until it answers."""
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            assert call(port, "GET", "/health")[0] == 200
-        except OSError:
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        else:
-            return
+def is_served(port: int) -> bool:
+    try:
+        return call(port, "GET", "/health")[0] == 200
+    except OSError:
+        return False
 
 
 def call(port: int, method: str, path: str, body: object = None) -> tuple[int, bytes]:
@@ -64,14 +57,13 @@ def test_long_polls_starve_nobody_and_end_with_the_process(served_port: tuple[in
     port, process = served_port
     with ThreadPoolExecutor(12) as pool:
         polls = [pool.submit(call, port, "GET", "/api/v1/config/watch?since=0&wait=30") for _ in range(12)]
-        refused = 0
-        while refused < 8:  # eight threads: four may wait, eight polls are answered at once
-            refused = sum(each.done() for each in polls)
+        # Eight threads: four may wait, eight polls are answered at once.
+        assert wait_until(lambda: sum(each.done() for each in polls) == 8, timeout_seconds=20)
         assert call(port, "GET", "/api/v1/flows/types")[0] == 200
         assert sum(each.done() for each in polls) == 8, "it was answered while the others waited on"
         process.send_signal(signal.SIGTERM)
-        assert [each.result(10)[0] for each in polls] == [200] * 12
-        assert process.wait(10) == 0
+        assert [each.result(20)[0] for each in polls] == [200] * 12
+        assert process.wait(20) == 0
 
 
 def test_a_chunked_body_is_read(served_port: tuple[int, "subprocess.Popen[bytes]"]) -> None:
