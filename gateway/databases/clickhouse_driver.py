@@ -19,13 +19,15 @@ from gateway.databases.collecting import RowCollector
 from gateway.databases.connections import Connections, PoolExhausted
 from gateway.databases.deadline import cut_off_after, shut_down
 from gateway.databases.error_rules import EXHAUSTED, LATE, NO_DATABASE, made
-from gateway.databases.errors import DatabaseAuthenticationFailed, DatabaseError, DatabaseUnreachable
-from gateway.databases.limits import POOL_WAIT_SECONDS
+from gateway.databases.errors import AnswerTooLarge, DatabaseAuthenticationFailed, DatabaseError, DatabaseUnreachable, StatementInvalid
+from gateway.databases.limits import MAX_WIRE_BYTES, POOL_WAIT_SECONDS
 from gateway.databases.model import PoolStats, ResultSet
 from gateway.databases.sql_text import Token
 
 UNKNOWN_DATABASE = "81"
 BLOCK_ROWS = 1024  # small blocks: what is in memory at once stays small, and a cut comes soon
+QUERY_MEMORY_BYTES = 1024 * 1024 * 1024  # of the server, for one read
+MEMORY_EXCEEDED = 241
 PROBE_SHARE = 0.25  # of the time for connecting: what is left to tell an HTTP server from one that does not answer
 
 NO_WORD = (vendor.NetworkError, vendor.SocketTimeoutError, OSError)  # what the driver raises when it waited in vain
@@ -55,9 +57,10 @@ class Driver:
             "max_result_rows": max_rows + 1,
             "result_overflow_mode": "break",
             "max_block_size": BLOCK_ROWS,
+            "max_memory_usage": QUERY_MEMORY_BYTES,
         }
         collector = RowCollector(NAME, max_rows)
-        with self.connection(timeout_seconds) as client:
+        with self.connection(timeout_seconds) as client, _of_the_statement(), _at_most(client, MAX_WIRE_BYTES):
             answer = self._send(client, tokens, parameters, settings)
             columns = [name for name, _ in next(answer, [])]
             if not all(collector.add(row) for row in answer):
@@ -117,6 +120,8 @@ class Driver:
             tcp_keepalive=(5, 2, 3),
             disable_reconnect=True,  # a new connection would outlive the deadline of the call that wanted the old one
         )
+        create_socket = client.connection._create_socket  # the one way to bring our own socket
+        client.connection._create_socket = lambda host, port: _Metered(create_socket(host, port))
         with cut_off_after(patience, lambda: shut_down(client.connection.socket)) as cut:
             try:
                 client.connection.connect()
@@ -144,6 +149,56 @@ class Driver:
                 return probe.recv(5) == b"HTTP/"
         except OSError:
             return False
+
+
+@contextmanager
+def _of_the_statement() -> Iterator[None]:
+    """Errors that a caller's statement makes, and no server that fails."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise StatementInvalid(NAME, "The name of a column is not UTF-8") from error
+    except vendor.ServerException as error:
+        if error.code != MEMORY_EXCEEDED:
+            raise
+        detail = "The statement needs more memory than a read may use; ask for less of it"
+        raise AnswerTooLarge(NAME, detail, vendor_code=str(error.code)) from error
+
+
+@contextmanager
+def _at_most(client: Client, wire_bytes: int) -> Iterator[None]:
+    """Let the driver receive no more than so many bytes: it reads a block to its end, and a block may be one value of any size."""
+    metered: _Metered = client.connection.socket
+    metered.bytes_left = wire_bytes
+    try:
+        yield
+    finally:
+        metered.bytes_left = None
+
+
+class _Metered:
+    """The driver's socket, which may have a cap on what it receives."""
+
+    bytes_left: int | None = None
+
+    def __init__(self, inner: socket.socket) -> None:
+        self._inner = inner
+
+    def recv_into(self, buffer: bytearray) -> int:
+        """Bytes received.
+
+        Raises:
+            AnswerTooLarge: they are more than the cap.
+        """
+        count = self._inner.recv_into(buffer)
+        if self.bytes_left is not None:
+            self.bytes_left -= count
+            if self.bytes_left < 0:
+                raise AnswerTooLarge(NAME, "The answer is too large; ask for less of it")
+        return count
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
 
 
 def _listen_at_most(client: Client, seconds: float) -> None:

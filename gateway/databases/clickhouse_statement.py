@@ -9,12 +9,14 @@ from typing import Any
 
 from gateway.databases.errors import StatementInvalid, StatementRefused, missing_parameter
 from gateway.databases.model import DatabaseName
-from gateway.databases.sql_text import CLICKHOUSE, Kind, Token, first_word, single_statement
+from gateway.databases.sql_text import CLICKHOUSE, Kind, Token, called_names, first_word, single_statement
 
 NAME = DatabaseName.CLICKHOUSE
 MAX_DEPTH = 200  # an old server's parser overflows its stack, and the server dies, at less than a thousand
 MAX_SIGNS = 20_000  # it dies of a chain of forty thousand operators too; a list's commas do not count
 READING = frozenset({"SELECT", "WITH", "SHOW", "DESC", "DESCRIBE", "EXISTS", "EXPLAIN", "("})
+EFFECTS = frozenset({"file", "generateserialid", "hascolumnintable"})  # read files, count in Keeper, call other servers, all in a SELECT
+_OTHER_QUOTES = frozenset("$\u2018\u2019\u201c\u201d")  # of newer servers: what stands between them would be read otherwise here
 _TYPE = re.compile(r"\s*[A-Za-z][A-Za-z0-9_]*(?:\s*\([A-Za-z0-9_(), ']*\))?\s*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OPENING, _CLOSING = frozenset({"(", "[", "CASE"}), frozenset({")", "]", "END"})
@@ -25,13 +27,28 @@ def read_only_statement(statement: str) -> list[Token]:
     """The tokens of one statement that reads.
 
     Raises:
-        StatementRefused: it is several, its quotes are not closed, its first word is none that reads, or it is nested too deep.
+        StatementRefused: it is several, its quotes are not closed, its first word is none that reads, it is nested too deep, or it does
+            what readonly=1 does not stop.
     """
     tokens = single_statement(statement, CLICKHOUSE)
     if first_word(tokens) not in READING:
         raise StatementRefused(NAME, f"Only statements that read are run here: {', '.join(sorted(READING - {'('}))}")
     _refuse_what_overflows(tokens)
+    _refuse_effects(tokens)
     return tokens
+
+
+def _refuse_effects(tokens: list[Token]) -> None:
+    if any(token.kind is Kind.SIGN and token.text in _OTHER_QUOTES for token in tokens):
+        raise StatementRefused(NAME, "Quotes are ', \" and ` here, and no others")
+    called = next((name for name in called_names(tokens) if name.lower() in EFFECTS or "\\" in name), None)
+    if called:
+        raise StatementRefused(NAME, f"The function {called[:60]} does more than read tables")
+    words = [token.text.upper() for token in tokens if token.kind is not Kind.GAP]
+    described = words[2:] if words[1:2] == ["TABLE"] else words[1:]
+    # Of a table function, a server would ask the other end for its columns.
+    if words[0] in {"DESC", "DESCRIBE"} and described[:2] != ["(", "SELECT"] and "(" in described:
+        raise StatementRefused(NAME, "Only tables and subqueries are described here")
 
 
 def _refuse_what_overflows(tokens: list[Token]) -> None:

@@ -5,6 +5,7 @@ MAX_PARAMETERS = 10_000
 MAX_ROWS = 10_000
 DEFAULT_ROWS = 1_000
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
+MAX_WIRE_BYTES = 8 * MAX_ANSWER_BYTES  # received of one read by a driver that takes whole rows or blocks, before they can be cut
 MIN_TIMEOUT_MS = 10
 MAX_TIMEOUT_MS = 30_000
 POOL_WAIT_SECONDS = 1.0  # for a connection while all are in use: by then a server that answers would have freed one

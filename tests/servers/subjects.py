@@ -170,6 +170,8 @@ def _clickhouse(server: dict[str, str], stack: ExitStack) -> Subject:
             "SYSTEM RELOAD CONFIG",
             "SELECT * FROM url('http://127.0.0.1:1/', 'CSV', 'a Int8')",
             "SELECT * FROM file('/etc/passwd', 'CSV', 'a String')",
+            "DESCRIBE TABLE url('http://127.0.0.1:1/')",
+            "SELECT hasColumnInTable('127.0.0.1:1', 'system', 'one', 'dummy')",
             "OPTIMIZE TABLE contract_written",
         ],
         invalid=["SELECT FROM WHERE", "SELECT * FROM no_such_table", "SELECT {n:UInt8}", "SELECT {n}"],

@@ -111,6 +111,24 @@ def test_clickhouse_reads_every_kind_of_parameter_as_it_was_meant(
         assert (str(found) if kind == "UUID" else found, rest) == (value, 2)
 
 
+@pytest.mark.parametrize("name", ["clickhouse", "clickhouse-engine"])
+@pytest.mark.parametrize("count", [1_500_000, 100_000_000])
+def test_a_value_of_clickhouse_that_no_process_may_hold_is_refused(request: pytest.FixtureRequest, name: str, count: int) -> None:
+    """The first fills the wire, the second the server's memory."""
+    statement = f"SELECT arrayStringConcat(arrayMap(x -> '{'x' * 50}', range({count})))"
+    with subject_of(name, request) as subject, subject.opened() as database:
+        with pytest.raises(AnswerTooLarge):
+            database.query(statement, {}, timeout_seconds=30, max_rows=1)
+        assert database.query("SELECT 1", {}, timeout_seconds=5, max_rows=1).rows == ((1,),)
+
+
+def test_a_column_of_clickhouse_whose_name_is_not_utf8_is_the_callers_fault(request: pytest.FixtureRequest) -> None:
+    with subject_of("clickhouse", request) as subject, subject.opened() as database:
+        with pytest.raises(StatementInvalid, match="UTF-8"):
+            database.query("SELECT '\\xff'", {}, timeout_seconds=5, max_rows=1)
+        assert database.query("SELECT 1", {}, timeout_seconds=5, max_rows=1).rows == ((1,),)
+
+
 @pytest.mark.parametrize("name", ["clickhouse", "arangodb", "redis"])
 def test_a_server_that_drips_for_ever_is_given_up(dripping: int, name: str) -> None:
     environment = {

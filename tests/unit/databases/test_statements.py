@@ -97,13 +97,33 @@ def test_a_megabyte_of_anything_is_read_to_its_end(filler: str) -> None:
             continue
 
 
-@pytest.mark.parametrize("statement", ["SELECT '\\'; DROP'", 'SELECT `a;b`, ";"', "SHOW TABLES", "DESC t", "SELECT 1 #! ;\n"])
+@pytest.mark.parametrize(
+    "statement", ["SELECT '\\'; DROP'", 'SELECT `a;b`, ";"', "SHOW TABLES", "DESC t", "SELECT 1 #! ;\n", "DESC (SELECT f(1))"]
+)
 def test_clickhouse_takes_one_read(statement: str) -> None:
     read_only_statement(statement)
 
 
 @pytest.mark.parametrize(
-    "statement", ["SELECT 1; SELECT 2", "KILL QUERY WHERE 1", "SELECT 'a", "SELECT `a", "SYSTEM SHUTDOWN", "INSERT INTO t SELECT 1"]
+    "statement",
+    [
+        "SELECT 1; SELECT 2",
+        "KILL QUERY WHERE 1",
+        "SELECT 'a",
+        "SELECT `a",
+        "SYSTEM SHUTDOWN",
+        "INSERT INTO t SELECT 1",
+        "SELECT generateSerialID('a')",
+        "SELECT file('a')",
+        "SELECT hasColumnInTable /* */ ('host', 'a', 'b', 'c')",
+        "SELECT `hasColumnInT\\x61ble`('host', 'a', 'b', 'c')",
+        "SELECT 1 // '\n, file('a') // '",  # a comment, which ends with its line
+        "SELECT \u2018'\u2019, file('a'), \u2018'\u2019",
+        "SELECT $a$'$a$, file('a'), $a$'$a$",
+        "DESCRIBE TABLE url('http://host/')",
+        "desc mysql('host', 'a', 'b', 'c', 'd')",
+        "DESCRIBE TABLE FUNCTION remote('host', a.b)",
+    ],
 )
 def test_clickhouse_refuses_all_else(statement: str) -> None:
     with pytest.raises(StatementRefused):
