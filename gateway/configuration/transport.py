@@ -16,6 +16,7 @@ from gateway.outbound.answer import Answer
 from gateway.outbound.client import IDEMPOTENT, HttpClient
 from gateway.recovery.breaker import BreakerOpen
 from gateway.recovery.breaker_model import Outcome
+from gateway.recovery.classify import classify
 from gateway.recovery.immediate import ImmediateRecovery
 from gateway.recovery.registry import Breakers
 from gateway.recovery.targets import judge_of
@@ -116,15 +117,17 @@ class Transport:
     def _observed(self, attempt: Callable[[float], Answer], timeout_seconds: float) -> Answer:
         """One attempt past the breaker, which is told of it. Copies stand in at no cost: one that fails spares all others the try."""
         breaker, started, outcome = self._recovery.breakers.of(CONFIGURATION_SERVICE), self._clock.monotonic(), Outcome.SUCCESS
+        fault = None
         try:
             return self._recovery.once(CONFIGURATION_SERVICE, attempt, timeout_seconds=timeout_seconds)
         except GatewayError as error:
             outcome = judge_of(CONFIGURATION_SERVICE).of_error(error, self._clock.monotonic() - started)
+            fault = classify(error, target=CONFIGURATION_SERVICE)
             raise
         finally:
             if outcome is not Outcome.NOTHING:
                 seconds = self._clock.monotonic() - started
-                breaker.observe(success=outcome is Outcome.SUCCESS, duration_seconds=seconds, decisive=True)
+                breaker.observe(success=outcome is Outcome.SUCCESS, duration_seconds=seconds, decisive=True, fault=fault)
 
     def _headers(self) -> dict[str, str]:
         headers = {"x-service": self._settings.service_name, "accept": "application/json"}

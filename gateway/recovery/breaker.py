@@ -111,11 +111,6 @@ class Breaker:
             self._on_demand(self.name)
         raise refusal
 
-    def blame(self, fault: Fault) -> None:
-        """What is wrong with the target, told by one who looked at it; forgotten when the breaker closes."""
-        with self._lock:
-            self._blamed = fault
-
     def record(self, permit: Permit, *, success: bool, duration_seconds: float, fault: Fault | None = None) -> None:
         """How the permitted call ended. A report from before the last change of state says nothing about now and is dropped.
 
@@ -136,13 +131,14 @@ class Breaker:
                 self._probes.popleft()
                 self._grants += self._leased(self._clock.monotonic())
 
-    def observe(self, *, success: bool, duration_seconds: float, decisive: bool = False) -> None:
+    def observe(self, *, success: bool, duration_seconds: float, decisive: bool = False, fault: Fault | None = None) -> None:
         """What a health probe saw, outside of any call. While open, a good one begins the half-open time at once.
 
         As long as somebody looks, calls are not used as probes: nobody's request waits for a target that may still hang.
 
         Args:
             decisive: a bad one alone opens it.
+            fault: what a bad one says about the target.
         """
         with self._changing():
             self._watched_until = self._moved_on() + WATCHED_SECONDS
@@ -150,9 +146,10 @@ class Breaker:
             if self._state is BreakerState.OPEN and success and not slow and not self._relapsed:
                 self._begin_half_open(Cause.CALLS)
             if self._state is BreakerState.CLOSED and decisive and not success:
+                self._blamed = self._accused(success=False, fault=fault)
                 self._open()
             else:
-                self._count(success=success, slow=slow)
+                self._count(success=success, slow=slow, fault=fault)
 
     @contextmanager
     def guard(self, judge: Judge | None = None, stopwatch: Callable[[], float] | None = None) -> Iterator[None]:

@@ -15,6 +15,7 @@ from gateway.databases.errors import DatabasePoolExhausted, DatabaseTimeout, Sta
 from gateway.databases.model import DatabaseName, ResultSet
 from gateway.databases.observing import Look, timed_out
 from gateway.recovery.immediate import ImmediateRecovery
+from gateway.recovery.noticed import unwell
 from gateway.recovery.registry import Breakers
 from gateway.recovery.targets import ENDED_BY_SERVER, TELLING_SECONDS, judge_of, refuse
 from gateway.targets import database_target
@@ -113,8 +114,9 @@ class DatabaseGuards:
             self._silent_until.pop(name, None)
         else:
             self._looked_bad.add(name)
-        seconds = (look.latency_ms or 0.0) / 1000
-        self._breakers.of(database_target(name)).observe(success=look.usable, duration_seconds=seconds, decisive=decisive)
+        seconds, target = (look.latency_ms or 0.0) / 1000, database_target(name)
+        fault = None if look.usable else unwell(target, look.error)
+        self._breakers.of(target).observe(success=look.usable, duration_seconds=seconds, decisive=decisive, fault=fault)
 
     def doubts(self, name: str) -> bool:
         """Whether it is better not waited for where another can answer: the last look was bad, or a call or a look waits in vain."""

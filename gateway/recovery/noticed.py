@@ -1,5 +1,6 @@
 """Faults that no call raised: somebody watched the target and saw them."""
 
+from gateway.databases.model import StatusError
 from gateway.recovery.fingerprint import fingerprint, mask
 from gateway.recovery.model import Fault, FaultType
 from gateway.targets import DATABASE, kind_of, name_of
@@ -30,3 +31,9 @@ def noticed(kind: FaultType, target: str, detail: str, *, error_class: str = "",
 def too_slow(target: str) -> Fault:
     """That its calls end well, and too late."""
     return noticed(FaultType.TIMEOUT, target, "It answers too slowly")
+
+
+def unwell(target: str, error: StatusError | None) -> Fault:
+    """What a look at a database met."""
+    seen = error or StatusError("", "", "It does not answer")
+    return noticed(FaultType.DATABASE_CONNECTION, target, seen.detail, error_class=seen.kind, vendor_code=seen.vendor_code)

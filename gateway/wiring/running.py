@@ -69,11 +69,9 @@ def _build_recoveries(
     analytics, patterns = records.analytics, records.patterns
 
     def on_noticed(fault: Fault) -> None:
-        """What a watcher saw is a fault like any other, and the reason for which calls may be refused from now on."""
+        """What a watcher saw is a fault like any other."""
         analytics.record_fault(fault_event(fault, clock.now()))
         patterns.observe(fault)
-        if fault.target:
-            calls.breakers.of(fault.target).blame(fault)
 
     return Recoveries(
         outbox=messages.outbox,

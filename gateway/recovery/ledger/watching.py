@@ -7,8 +7,8 @@ from gateway.background import BackgroundLoop
 from gateway.databases.model import DatabaseName, DatabaseStatus, Status
 from gateway.databases.observing import NOT_CHECKED_YET
 from gateway.recovery.ledger.intake import Intake
-from gateway.recovery.model import Fault, FaultType
-from gateway.recovery.noticed import noticed
+from gateway.recovery.model import Fault
+from gateway.recovery.noticed import unwell
 from gateway.targets import database_target
 
 WATCH_SECONDS = 0.5
@@ -65,7 +65,7 @@ class Watch:
             is_news = target not in self._down
             self._down.add(target)
             if self._intake.may_open(target, status.timestamp):
-                fault = fault_of(status, target)
+                fault = unwell(target, status.error)
                 if is_news:
                     self._notice(fault)
                 self._report(fault, status.timestamp)
@@ -76,15 +76,3 @@ class Watch:
 
 def _is_down(status: DatabaseStatus) -> bool:
     return status.status is Status.UNHEALTHY and status.error not in (None, NOT_CHECKED_YET)
-
-
-def fault_of(status: DatabaseStatus, target: str) -> Fault:
-    """What the poller saw, as a fault like any other."""
-    error = status.error
-    return noticed(
-        FaultType.DATABASE_CONNECTION,
-        target,
-        error.detail if error else "It does not answer",
-        error_class=error.kind if error else "",
-        vendor_code=error.vendor_code if error else None,
-    )

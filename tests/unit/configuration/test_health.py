@@ -2,7 +2,11 @@
 
 import pytest
 
+from gateway.configuration.errors import ConfigurationUnavailable
 from gateway.configuration.health import _host_only
+from gateway.recovery.classify import classify
+from gateway.recovery.model import FaultType
+from gateway.targets import CONFIGURATION_SERVICE
 from tests.doubles.platform_configuration_service import PlatformConfigurationService
 from tests.fakes.clock import FakeClock
 from tests.fakes.configuration_room import Room
@@ -58,3 +62,12 @@ def test_what_is_not_offered_is_listed(room: Room) -> None:
 )
 def test_no_credentials_are_shown(url: str, shown: str) -> None:
     assert _host_only(url) == shown
+
+
+def test_what_the_probe_met_is_what_refused_calls_speak_of(room: Room, platform: PlatformConfigurationService) -> None:
+    platform.stop()
+    room.health.step()
+    with pytest.raises(ConfigurationUnavailable) as refused:
+        room.configuration.get_value("k")
+    fault = classify(refused.value)
+    assert (fault.refused, fault.underlying.type, fault.underlying.target) == (True, FaultType.UPSTREAM, CONFIGURATION_SERVICE)

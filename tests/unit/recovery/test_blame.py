@@ -60,8 +60,7 @@ def test_an_operators_word_has_no_fault_behind_it() -> None:
 
 def test_who_looked_at_the_target_may_blame_it() -> None:
     breaker = Breakers(FakeClock()).of("database:clickhouse")
-    breaker.observe(success=False, duration_seconds=1.0, decisive=True)
-    breaker.blame(classify(unreachable()))
+    breaker.observe(success=False, duration_seconds=1.0, decisive=True, fault=classify(unreachable()))
     with pytest.raises(BreakerOpen) as refused:
         breaker.permit()
     assert refused.value.blamed

@@ -245,3 +245,13 @@ def test_a_hung_server_is_noticed_by_callers_reads_too() -> None:
             bench.read(NAME, hung, 2.0)
     with pytest.raises(DatabaseBreakerOpen):
         bench.read(NAME, hung, 2.0)
+
+
+def test_what_the_poller_saw_is_what_refused_calls_speak_of() -> None:
+    bench = Bench()
+    for _ in range(2):
+        bench.look("DATABASE_CONNECTION_ERROR")
+    with pytest.raises(DatabaseBreakerOpen) as refused, bench.guards.around(NAME):
+        pass
+    cause = classify(refused.value).underlying
+    assert (cause.type, cause.source, cause.target, cause.refused) == (FaultType.DATABASE_CONNECTION, NAME, f"database:{NAME}", False)
