@@ -67,6 +67,14 @@ class Services:
         self._avoided = avoided or AvoidedInstances()
         self._turns: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
 
+    def ping(self) -> None:
+        """Ask the Configuration Service itself how it is: no copy speaks for it, and a breaker that is open keeps nobody from asking.
+
+        Raises:
+            ConfigurationUnavailable, UpstreamInvalid: it does not serve.
+        """
+        self._client.check_health()
+
     def list_services(self) -> Known[tuple[Service, ...]]:
         """Every registered service with its instances, expired ones too.
 

@@ -96,8 +96,9 @@ class FakeDiscovery:
         instances = tuple(Instance("127.0.0.1", port, health_endpoint=health, capabilities=capabilities) for port in ports)
         self.services[name] = Service(name, "healthy", instances)
 
-    def list_services(self) -> Known[tuple[Service, ...]]:
-        return Known(tuple(self.services.values()), 0.0, stale=self.error is not None, source=Source.SERVICE)
+    def ping(self) -> None:
+        if self.error:
+            raise self.error
 
     def rediscover(self, name: str) -> Service:
         if self.error:

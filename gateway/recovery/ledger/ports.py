@@ -32,11 +32,11 @@ class DatabaseSource(Protocol):
 class Discovery(Protocol):
     """gateway.configuration's Services."""
 
-    def list_services(self) -> Known[tuple[Service, ...]]:
-        """Every registered service; `stale` when the registry cannot be asked.
+    def ping(self) -> None:
+        """Ask the registry itself how it is.
 
         Raises:
-            Unavailable, UpstreamInvalid: it cannot be asked and no copy is known.
+            Unavailable, UpstreamInvalid: it does not serve.
         """
 
     def rediscover(self, name: str) -> Service:

@@ -196,3 +196,13 @@ def test_instances_are_chosen_in_turn(room: Room) -> None:
     service = Service("a", "healthy", tuple(Instance(f"h{number}", 80) for number in range(3)))
     chosen = [room.services.choose_instance(service).host for _ in range(6)]
     assert chosen == ["h0", "h1", "h2", "h0", "h1", "h2"]
+
+
+def test_neither_a_copy_nor_what_is_not_offered_speaks_for_the_registry(room: Room, platform: PlatformConfigurationService) -> None:
+    room.services.list_services()
+    platform.stop()
+    assert not room.services.list_services().stale  # the platform's own lists no services: nothing to ask it
+    with pytest.raises(ConfigurationUnavailable):
+        room.services.ping()
+    platform.start()
+    room.services.ping()
