@@ -12,7 +12,8 @@ from typing import Self
 class FaultProxy:
     """Stands between a driver and its server on a port of its own. Change `mode` at any time, for open connections too.
 
-    `accepted` counts connections since the beginning.
+    `accepted` counts connections since the beginning; `left_waiting` holds the server's end of each
+    whose client sent something while it hung.
 
     Modes: "pass"; "hang" (accepts, takes what comes, never answers); "reset" (resets at the server's next answer, after its first bytes).
     """
@@ -22,6 +23,7 @@ class FaultProxy:
         self.mode = "pass"
         self.delay_seconds = 0.0
         self.accepted = 0
+        self.left_waiting: set[socket.socket] = set()
         self._open: set[socket.socket] = set()
         self._stopping = False
         self._listen(listen_port)
@@ -96,6 +98,8 @@ class FaultProxy:
     def _forward(self, data: bytes, target: socket.socket, *, to_client: bool) -> bool:
         """False when the connection is to be reset."""
         if self.mode == "hang":
+            if not to_client:
+                self.left_waiting.add(target)
             return True
         if self.mode == "reset" and to_client:
             target.sendall(data[: len(data) // 2])

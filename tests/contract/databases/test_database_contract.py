@@ -241,14 +241,17 @@ def test_a_ping_is_answered_while_callers_that_hang_hold_every_connection(databa
     for proxy in subject.proxies:
         proxy.mode = "hang"
     with ThreadPoolExecutor(limit) as pool:
-        waiting = [pool.submit(database.query, statement, parameters, timeout_seconds=3, max_rows=10) for _ in range(limit)]
-        while database.pool_stats().in_use < limit:
+        waiting = [pool.submit(database.query, statement, parameters, timeout_seconds=30, max_rows=10) for _ in range(limit)]
+        while sum(len(proxy.left_waiting) for proxy in subject.proxies) < limit:
             assert not any(each.done() for each in waiting)
             time.sleep(0.005)
+        assert database.pool_stats().in_use == limit
         for proxy in subject.proxies:
             proxy.mode = "pass"
-        assert database.ping(2).version
+        assert database.ping(30).version
         assert database.pool_stats().in_use > 0
+        for proxy in subject.proxies:
+            proxy.drop_all()
 
 
 def test_a_child_process_shares_no_connection(database: Database, subject: Subject) -> None:
