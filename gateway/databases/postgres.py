@@ -17,7 +17,7 @@ from gateway.databases import postgres_waiting
 from gateway.databases.error_rules import READS_ONLY, made
 from gateway.databases.errors import DatabaseDisabled, DatabaseReadOnly, StatementInvalid
 from gateway.databases.guarding import Guard, unguarded
-from gateway.databases.limits import POOL_WAIT_SECONDS
+from gateway.databases.limits import MAX_WIRE_BYTES, POOL_WAIT_SECONDS
 from gateway.databases.model import DatabaseName, Ping, PoolStats, ResultSet, Role
 from gateway.databases.postgres_errors import ENGINE, late, translated
 from gateway.databases.postgres_reading import IN_NO_CURSOR, read, readable_statement, refused_write
@@ -128,6 +128,7 @@ class Postgres:
             with (
                 postgres_waiting.by(end),
                 postgres_waiting.at_most(end - time.monotonic()),
+                postgres_waiting.receiving_at_most(MAX_WIRE_BYTES),
                 translated(),
                 self.sqlalchemy_engine().connect() as connection,
             ):

@@ -26,6 +26,7 @@ from gateway.databases.error_rules import (
     rule_for,
 )
 from gateway.databases.errors import (
+    AnswerTooLarge,
     DatabaseError,
     DatabaseReadOnly,
     DatabaseTimeout,
@@ -34,6 +35,7 @@ from gateway.databases.errors import (
     StatementInvalid,
 )
 from gateway.databases.model import DatabaseName
+from gateway.databases.postgres_waiting import AnswerTooLong
 
 NAME = DatabaseName.POSTGRES
 ENGINE = "PostgreSQL"
@@ -65,6 +67,8 @@ def _by_class(kind: type[BaseException]) -> DatabaseError:
 
 
 def _by_sqlstate(error: vendor.DBAPIError) -> DatabaseError:
+    if isinstance(error.orig, AnswerTooLong):
+        return AnswerTooLarge(NAME, "The answer is too large; ask for less of it")
     sqlstate = getattr(error.orig, "pgcode", None) or ""
     for prefix, rule in SQLSTATE_RULES:
         if sqlstate.startswith(prefix):

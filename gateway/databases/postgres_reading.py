@@ -31,8 +31,8 @@ FIRST_FETCH_ROWS = 50
 IN_NO_CURSOR = "42P11"  # invalid_cursor_definition: the server's answer to several statements, and to one that does not read
 OPEN_CURSOR = "DECLARE reading refcursor := 'reading'; BEGIN OPEN reading NO SCROLL FOR EXECUTE %s; END"
 _EFFECTS = re.compile(
-    r"(set_config|query_to_xml|ts_stat|ts_rewrite|dblink|crosstab|connectby|xpath_table|lo_|pg_advisory|pg_try_advisory|pg_terminate|"
-    r"pg_cancel|pg_reload|pg_rotate|pg_read_|pg_ls_|pg_stat_file|pg_file_|pg_switch|pg_stat_reset|pg_logical|pg_replication|pg_create_|"
+    r"(set_config|setseed|query_to_xml|ts_stat|ts_rewrite|dblink|crosstab|connectby|xpath_table|lo_|pg_advisory|pg_try_advisory|pg_terminate|"
+    r"pg_cancel|pg_reload|pg_rotate|pg_read_|pg_ls_|pg_stat_file|pg_file_|pg_switch|pg_stat_reset|pg_logical|pg_replication|pg_create_|pg_copy_|"
     r"pg_drop_|pg_backup|pg_start|pg_stop|pg_promote|pg_wal_|pg_notify|pg_export|pg_import|pg_log_|pg_restore|pg_clear|pg_prewarm|"
     r"pg_stat_statements_reset|pg_stat_kcache_reset|pg_truncate_|pg_buffercache_evict|pg_sync_|heap_force_|brin_summarize|brin_desummarize|"
     r"gin_clean_|autoprewarm|binary_upgrade_).*"

@@ -5,7 +5,10 @@ A request that makes several transactions waits for a server that says nothing a
 Source: https://www.psycopg.org/docs/advanced.html#support-for-coroutine-libraries (the wait callback; COPY does not work with it).
 """
 
+import os
 import select
+import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +19,11 @@ import psycopg2
 from psycopg2 import extensions, extras
 
 _thread = threading.local()
+RECEIVED = struct.Struct("=128xQ")  # tcpi_bytes_received in Linux's struct tcp_info: linux/tcp.h
+
+
+class AnswerTooLong(psycopg2.OperationalError):
+    """More came in one wait than the block may receive."""
 
 
 class BoundedConnection(extensions.connection):
@@ -73,6 +81,20 @@ def at_most(wait_seconds: float) -> Iterator[None]:
         _thread.wait_seconds = before
 
 
+@contextmanager
+def receiving_at_most(wire_bytes: int) -> Iterator[None]:
+    """Let each wait of this thread inside the block receive about so many bytes: libpq takes a row whole, and a value may have a gigabyte.
+
+    Counted over TCP; a Unix socket does not tell.
+    """
+    before = getattr(_thread, "wire_bytes", None)
+    _thread.wire_bytes = wire_bytes
+    try:
+        yield
+    finally:
+        _thread.wire_bytes = before
+
+
 def waited_seconds() -> float:
     """How long this thread has waited for PostgreSQL in all. The difference of two readings is the time of what lies between."""
     return getattr(_thread, "waited_seconds", 0.0)
@@ -99,13 +121,16 @@ def _wait_bounded(connection: Any) -> None:
     if not isinstance(connection, BoundedConnection):
         extras.wait_select(connection)
         return
-    end = _end_of_wait(connection)
+    end, most = _end_of_wait(connection), getattr(_thread, "wire_bytes", None)
+    before = _received_bytes(connection.fileno()) if most else 0
     while (state := connection.poll()) != extensions.POLL_OK:
         left = end - time.monotonic()
         poller = select.poll()
         poller.register(connection.fileno(), select.POLLIN if state == extensions.POLL_READ else select.POLLOUT)
         if left <= 0 or not poller.poll(left * 1000):
             raise psycopg2.OperationalError("timeout expired")  # the driver closes the connection: what comes late meets nobody
+        if most and _received_bytes(connection.fileno()) - before > most:
+            raise AnswerTooLong
 
 
 def _end_of_wait(connection: BoundedConnection) -> float:
@@ -114,3 +139,13 @@ def _end_of_wait(connection: BoundedConnection) -> float:
     end = time.monotonic() + own - silent_seconds()
     deadline: float | None = getattr(_thread, "deadline", None)
     return end if deadline is None else min(end, deadline)
+
+
+def _received_bytes(descriptor: int) -> int:
+    """What the peer has sent over this connection; 0 when that is not known."""
+    with socket.socket(fileno=os.dup(descriptor)) as peer:
+        try:
+            (count,) = RECEIVED.unpack(peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, RECEIVED.size))
+        except OSError:  # no TCP
+            return 0
+    return int(count)

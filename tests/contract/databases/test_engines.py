@@ -171,6 +171,15 @@ def test_wide_rows_of_postgres_are_cut_by_bytes(postgres_url: str) -> None:
             made.postgres.query("SELECT repeat('x', 9000000)", {}, timeout_seconds=20, max_rows=1)
 
 
+def test_a_value_of_postgres_that_no_process_may_hold_is_not_received_to_its_end(postgres_url: str) -> None:
+    with databases(DATABASE_URL=postgres_url) as made:
+        for statement in ("SELECT repeat('x', 200000000)", "SELECT repeat('x', 9000000) FROM generate_series(1, 20)"):
+            with pytest.raises(AnswerTooLarge, match="The answer is too large"):
+                made.postgres.query(statement, {}, timeout_seconds=30, max_rows=100)
+        assert made.postgres.query("SELECT 1", {}, timeout_seconds=5, max_rows=1).rows == ((1,),)
+        assert made.postgres.pool_stats().in_use == 0
+
+
 def test_a_postgres_that_takes_no_writes_says_so_when_pinged_and_is_read_all_the_same(postgres_url: str) -> None:
     execute(postgres_url, f"ALTER DATABASE {urlsplit(postgres_url).path[1:]} SET default_transaction_read_only = on")
     with databases(DATABASE_URL=postgres_url) as made:
