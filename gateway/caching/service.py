@@ -127,10 +127,11 @@ class Cache:
             self.delete(key)
             raise
         except GatewayError as error:
-            if known is None or isinstance(error, InvalidInput):
+            if found is None or isinstance(error, InvalidInput) or found[0].fresh_until + stale_seconds <= self._now():
                 raise
-            log.warning("stale_value_served", key=key, age_seconds=known.age_seconds, error=type(error).__name__)
-            return known
+            kept = self._cached(*found)  # as old as it is by now: the load took its time
+            log.warning("stale_value_served", key=key, age_seconds=kept.age_seconds, error=type(error).__name__)
+            return kept
         except TimeoutError as error:
             raise UpstreamTimeout("The value is still being loaded") from error
 

@@ -297,3 +297,21 @@ def test_what_is_too_large_is_not_kept_and_says_so(cache: Cache) -> None:
     assert not cache.set("k", b"v" * (MAX_VALUE_BYTES + 1), 60)
     assert cache.get("k") is None
     assert not cache.get_or_load("k", lambda: b"v" * (MAX_VALUE_BYTES + 1), ttl_seconds=10).stored
+
+
+@pytest.mark.parametrize(("load_seconds", "age_seconds"), [(10, 25.0), (16, None)])
+def test_a_load_that_fails_late_leaves_what_is_still_within_its_stale_window(
+    cache: Cache, clock: FakeClock, load_seconds: float, age_seconds: float | None
+) -> None:
+    cache.get_or_load("k", lambda: b"v", ttl_seconds=10, stale_seconds=20)
+    clock.advance(15)
+
+    def fail_late() -> bytes:
+        clock.advance(load_seconds)
+        raise Unavailable("down")
+
+    if age_seconds is None:
+        with pytest.raises(Unavailable):
+            cache.get_or_load("k", fail_late, ttl_seconds=10, stale_seconds=20)
+    else:
+        assert cache.get_or_load("k", fail_late, ttl_seconds=10, stale_seconds=20).age_seconds == age_seconds
