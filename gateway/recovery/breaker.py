@@ -299,7 +299,7 @@ class Breaker:
         if state is not self._state or cause is Cause.OPERATOR:  # others may not be in the state that the operator meets here
             self._changes.append((self._state, state, cause))
         self._state = state
-        if state is BreakerState.CLOSED or cause is Cause.OPERATOR:  # an operator's word has no fault behind it
+        if state not in (BreakerState.OPEN, BreakerState.HALF_OPEN):  # an operator's word, whoever told of it, has no fault behind it
             self._blamed = None
         self._epoch += 1
         self._window.clear()

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.recovery.breaker import Breaker, BreakerOpen, BreakerPolicy, BreakerState
+from gateway.recovery.noticed import too_slow
 from gateway.recovery.registry import Breakers
 from gateway.recovery.sharing import PROBES, STALE_SECONDS, TRUSTED_SECONDS, BreakerSharing
 from tests.fakes.breaker_store import FakeBreakerStore
@@ -279,3 +280,13 @@ def test_an_operator_takes_a_word_back_in_a_process_that_had_not_heard_it(platfo
     platform.processes[1].breaker.reset()
     platform.exchange()
     assert platform.states() == ["closed"] * 3
+
+
+def test_an_operators_word_has_no_fault_behind_it_in_any_process(platform: Platform) -> None:
+    fault = too_slow(TARGET)
+    platform.processes[0].breaker.observe(success=False, duration_seconds=0.1, decisive=True, fault=fault)
+    platform.exchange()
+    assert [process.breaker.blamed for process in platform.processes] == [fault] * 3
+    platform.processes[0].breaker.force_open()
+    platform.exchange()
+    assert [process.breaker.blamed for process in platform.processes] == [None] * 3
