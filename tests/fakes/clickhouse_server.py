@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from embedded.ports import remembered_port
 from embedded.processes import spawn
 
 START_SECONDS = 30.0
@@ -56,7 +57,7 @@ class ClickHouseServer:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self.native_port, self.http_port = _free_port(), _free_port()
+        self.native_port, self.http_port = (_port(directory / name) for name in ("native", "http"))
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -112,8 +113,6 @@ class ClickHouseServer:
         raise RuntimeError(f"clickhouse-server did not start:\n{(self._directory / 'server.log').read_text()[-2000:]}")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _port(directory: Path) -> int:
+    directory.mkdir(parents=True)
+    return remembered_port(directory)

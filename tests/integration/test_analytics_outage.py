@@ -28,8 +28,8 @@ class OutageBench:
         self.server = server
         self.clock = FakeClock()
         self.postgres = Postgres(PostgresSettings.read({"DATABASE_URL": postgres_url}))
-        self.clickhouse = ClickHouse(ClickHouseSettings.read({**server.environment, "CLICKHOUSE_TIMEOUT_SECONDS": "1"}))
-        self.store = ClickHouseEventStore(self.clickhouse.commands, write_seconds=1.0)
+        self.clickhouse = ClickHouse(ClickHouseSettings.read({**server.environment, "CLICKHOUSE_TIMEOUT_SECONDS": "5"}))
+        self.store = ClickHouseEventStore(self.clickhouse.commands, write_seconds=5.0)
         self.backlog = PostgresEventStore(self.postgres.transaction)
         spool = FileSpool(directory, "analytics", 10_000_000)
         self.analytics = Analytics([self.store, self.backlog], spool, Breakers(self.clock), self.clock, backlog=self.backlog)

@@ -48,11 +48,11 @@ def consumes(container: Container, worker: CeleryProcess, *, beyond: str = "") -
     return seen()
 
 
-def test_a_deaf_worker_is_ended_within_thirty_seconds(environment: dict[str, str], container: Container, tmp_path: Path) -> None:
+def test_a_deaf_worker_is_ended(environment: dict[str, str], container: Container, tmp_path: Path) -> None:
     with celery_worker(environment, tmp_path, app=DEAF) as worker:
         consumes(container, worker)
         Path(environment["DEAF_FLAG"]).touch()
-        assert worker.process.wait(30) == EXIT_CODE, worker.said()
+        assert worker.process.wait(60) == EXIT_CODE, worker.said()
         assert '"worker_ended_by_watchdog"' in worker.said()
     Path(environment["DEAF_FLAG"]).unlink()
     container.worker_health.refresh()
@@ -69,7 +69,7 @@ def test_a_worker_outlives_its_broker_and_consumes_again(
         last = consumes(container, worker)
         broker.kill()
         assert wait_until(
-            lambda: "Connection to broker lost" in worker.said() or "watchdog_ring_failed" in worker.said(), timeout_seconds=20
+            lambda: "Connection to broker lost" in worker.said() or "watchdog_ring_failed" in worker.said(), timeout_seconds=40
         )
         broker.start()
         consumes(container, worker, beyond=last)

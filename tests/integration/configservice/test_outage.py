@@ -32,7 +32,7 @@ def fragile_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embed
 @pytest.fixture
 def fragile_client(fragile_postgres: EmbeddedPostgres) -> Iterator[FlaskClient]:
     """A client whose service has used its pool."""
-    variables = {"DATABASE_URL": fragile_postgres.url, "POSTGRES_STATEMENT_TIMEOUT_SECONDS": "1"}
+    variables = {"DATABASE_URL": fragile_postgres.url, "POSTGRES_STATEMENT_TIMEOUT_SECONDS": "3"}
     app: Flask = create_configuration_service(Settings.from_environment(variables))
     client = app.test_client()
     assert client.post("/api/v1/config", json={"key": "k", "value": 1}).status_code == 201
