@@ -333,7 +333,7 @@ def test_a_connection_closed_while_idle_is_noticed_before_sending(http: HttpClie
 
     with RawServer(one_request, answers_forever(ok())) as server:
         http.request("GET", server.url, timeout_seconds=GENEROUS_SECONDS)
-        assert closed.wait(5)
+        assert closed.wait(GENEROUS_SECONDS)
         assert http.request("POST", server.url, body=b"x", timeout_seconds=GENEROUS_SECONDS).status == 200
         assert server.connections == 2
 
@@ -354,11 +354,11 @@ def test_more_callers_than_connections_wait_for_their_turn_and_no_longer_than_th
         sock.recv(1)
 
     with RawServer(slow) as server:
-        holder = threading.Thread(target=lambda: failure(lambda: http.request("GET", server.url, timeout_seconds=1.0)))
+        holder = threading.Thread(target=lambda: failure(lambda: http.request("GET", server.url, timeout_seconds=GENEROUS_SECONDS)))
         holder.start()
-        assert started.wait(5)
+        assert started.wait(GENEROUS_SECONDS)
         error = failure(lambda: http.request("GET", server.url, timeout_seconds=LIMIT_SECONDS))
-        holder.join(5)
+    holder.join()  # its server is gone
     http.close()
     assert isinstance(error, UpstreamUnreachable)
     assert not error.sent
