@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from config.databases import ArangoSettings
 from gateway.databases.driven import Driven
 from gateway.databases.errors import DatabaseDisabled
-from gateway.databases.model import DatabaseName, Ping, ResultSet, Role
+from gateway.databases.model import DatabaseName, ResultSet, Role
 
 if TYPE_CHECKING:
     from gateway.databases.arango_driver import Driver
@@ -27,12 +27,6 @@ class ArangoDB(Driven[ArangoSettings, "Driver"]):
     @property
     def configured(self) -> bool:
         return self._settings.url is not None
-
-    def connect(self) -> None:
-        self._driver.get().version(self._settings.timeout_seconds)
-
-    def ping(self, timeout_seconds: float) -> Ping:
-        return Ping(self._pinging.get().version(timeout_seconds))
 
     def query(self, statement: str, parameters: Mapping[str, Any], *, timeout_seconds: float, max_rows: int) -> ResultSet:
         """Run one AQL query whose explained plan modifies nothing. Parameters are AQL's bind variables: `@name`, `@@collection`.

@@ -11,7 +11,7 @@ from config.databases import ClickHouseSettings
 from gateway.databases.clickhouse_statement import read_only_statement
 from gateway.databases.driven import Driven
 from gateway.databases.errors import DatabaseDisabled
-from gateway.databases.model import DatabaseName, Ping, ResultSet, Role
+from gateway.databases.model import DatabaseName, ResultSet, Role
 
 if TYPE_CHECKING:
     from gateway.databases.clickhouse_driver import Driver
@@ -31,9 +31,6 @@ class ClickHouse(Driven[ClickHouseSettings, "Driver"]):
     def connect(self) -> None:
         with self._driver.get().connection(self._settings.timeout_seconds):
             pass
-
-    def ping(self, timeout_seconds: float) -> Ping:
-        return Ping(self._pinging.get().version(timeout_seconds))
 
     def query(self, statement: str, parameters: Mapping[str, Any], *, timeout_seconds: float, max_rows: int) -> ResultSet:
         """Run one SELECT, WITH, SHOW, DESCRIBE, EXISTS or EXPLAIN. Parameters as ClickHouse writes them: `{name:Type}`.

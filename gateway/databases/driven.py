@@ -6,7 +6,7 @@ A second one, with connections of its own, is for pings: callers who hang, each 
 from typing import Generic, Protocol, TypeVar
 
 from gateway.databases.guarding import Guard, unguarded
-from gateway.databases.model import PoolStats
+from gateway.databases.model import Ping, PoolStats
 from gateway.databases.process_local import ProcessLocal
 
 
@@ -22,6 +22,9 @@ class PooledSettings(Protocol):
 
 class PooledDriver(Protocol):
     """What every driver knows."""
+
+    def version(self, timeout_seconds: float, /) -> str:
+        """The server's, asked for now, over a connection of the driver's. Raises DatabaseError."""
 
     def pool_stats(self) -> PoolStats: ...
 
@@ -45,6 +48,12 @@ class Driven(Generic[S, D]):
     @property
     def limit_seconds(self) -> float:
         return self._settings.timeout_seconds
+
+    def connect(self) -> None:
+        self._driver.get().version(self._settings.timeout_seconds)
+
+    def ping(self, timeout_seconds: float) -> Ping:
+        return Ping(self._pinging.get().version(timeout_seconds))
 
     def pool_stats(self) -> PoolStats:
         driver = self._driver.find()

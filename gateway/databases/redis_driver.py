@@ -14,6 +14,7 @@ from redis.connection import BlockingConnectionPool
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
+from gateway.databases.driven import PooledSettings
 from gateway.databases.error_rules import LATE, made
 from gateway.databases.errors import AnswerTooLarge, DatabaseUnreachable
 from gateway.databases.limits import POOL_WAIT_SECONDS
@@ -55,12 +56,15 @@ class CountingPool(BlockingConnectionPool):
 class Driver:
     """One client and its pool, for one process."""
 
-    def __init__(self, name: DatabaseName, engine: str, url: str, *, pool_size: int, timeout_seconds: float) -> None:
+    def __init__(self, name: DatabaseName, engine: str, url: str, limits: PooledSettings, version_fields: tuple[str, ...]) -> None:
+        """`version_fields`: of the server's INFO; the first that it has is its version."""
+        timeout_seconds = limits.timeout_seconds
         self._name = name
         self._engine = engine
+        self._version_fields = version_fields
         self._pool = CountingPool.from_url(
             url,
-            max_connections=pool_size,
+            max_connections=limits.pool_size,
             timeout=min(timeout_seconds, POOL_WAIT_SECONDS),
             socket_timeout=timeout_seconds,
             socket_connect_timeout=timeout_seconds,
@@ -77,12 +81,11 @@ class Driver:
         with self.translated():
             self._release(self._pool.get_connection())
 
-    def version(self, fields: tuple[str, ...], timeout_seconds: float) -> str:
-        """The server's version, from the first of `fields` that its INFO has."""
+    def version(self, timeout_seconds: float) -> str:
         answer = self.read([b"INFO", b"server"], timeout_seconds=timeout_seconds, max_rows=1, max_bytes=INFO_BYTES)
         lines = answer.rows[0][0].decode(errors="replace").splitlines()
         info = dict(line.split(":", 1) for line in lines if ":" in line)
-        return next((info[field] for field in fields if field in info), "unknown")
+        return next((info[field] for field in self._version_fields if field in info), "unknown")
 
     def read(self, words: list[bytes], *, timeout_seconds: float, max_rows: int, max_bytes: int) -> ResultSet:
         """Send one command and read its reply, cut to the caps."""

@@ -11,7 +11,7 @@ from config.databases import DragonflySettings, RedisSettings
 from gateway.databases.driven import Driven
 from gateway.databases.errors import DatabaseDisabled
 from gateway.databases.limits import MAX_ANSWER_BYTES
-from gateway.databases.model import DatabaseName, Ping, ResultSet, Role
+from gateway.databases.model import DatabaseName, ResultSet, Role
 from gateway.databases.redis_commands import read_command
 
 if TYPE_CHECKING:
@@ -34,9 +34,6 @@ class RedisProtocol(Driven[DragonflySettings | RedisSettings, "Driver"]):
 
     def connect(self) -> None:
         self._driver.get().connect()
-
-    def ping(self, timeout_seconds: float) -> Ping:
-        return Ping(self._pinging.get().version(self.version_fields, timeout_seconds))
 
     def query(self, statement: str, parameters: Mapping[str, Any], *, timeout_seconds: float, max_rows: int) -> ResultSet:
         """Run one reading command (`redis_commands.py` lists them): words as redis-cli splits them, `$name` a bound parameter.
@@ -72,4 +69,4 @@ class RedisProtocol(Driven[DragonflySettings | RedisSettings, "Driver"]):
             raise DatabaseDisabled(f"{self.engine} is not configured")
         from gateway.databases.redis_driver import Driver
 
-        return Driver(self.name, self.engine, url, pool_size=self._settings.pool_size, timeout_seconds=self._settings.timeout_seconds)
+        return Driver(self.name, self.engine, url, self._settings, self.version_fields)

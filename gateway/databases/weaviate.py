@@ -13,7 +13,7 @@ from config.databases import WeaviateSettings
 from gateway.databases.driven import Driven
 from gateway.databases.errors import DatabaseDisabled
 from gateway.databases.graphql_text import refuse_all_but_reading
-from gateway.databases.model import DatabaseName, Ping, ResultSet, Role
+from gateway.databases.model import DatabaseName, ResultSet, Role
 
 if TYPE_CHECKING:
     from gateway.databases.weaviate_driver import Driver
@@ -29,13 +29,6 @@ class Weaviate(Driven[WeaviateSettings, "Driver"]):
     @property
     def configured(self) -> bool:
         return self._settings.host is not None
-
-    def connect(self) -> None:
-        self._driver.get().version(self._settings.timeout_seconds)
-
-    def ping(self, timeout_seconds: float) -> Ping:
-        """Both doors: REST is ready, and the gRPC health check says SERVING."""
-        return Ping(self._pinging.get().version(timeout_seconds))
 
     def query(self, statement: str, parameters: Mapping[str, Any], *, timeout_seconds: float, max_rows: int) -> ResultSet:
         """Run one GraphQL query of Get, Aggregate or Explore. Parameters are its variables, `query($name: Type) {…}`, bound by the server.

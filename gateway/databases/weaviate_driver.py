@@ -80,6 +80,7 @@ class Driver:
             raise translate(error) from error
 
     def version(self, timeout_seconds: float) -> str:
+        """Asks at both doors: REST is ready, and the gRPC health check says SERVING."""
         with self.client(timeout_seconds) as client:
             connection = client._connection
             ready = ExpectedStatusCodes(ok_in=[200], error="ready")
