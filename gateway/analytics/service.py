@@ -204,8 +204,11 @@ class Analytics:
             return
 
         def take(lines: list[dict[str, Any]]) -> None:
+            events = [event for event in map(from_line, lines) if event]
             with self._breakers.of(database_target(store.name)).guard():  # not around the whole: a spool that others hold gives nothing
-                store.write([event for event in map(from_line, lines) if event])
+                store.write(events)
+            if len(events) < len(lines):
+                log.warning("analytics_lines_unreadable", count=len(lines) - len(events))
 
         def drain() -> None:
             if events := self._spool.drain(take):

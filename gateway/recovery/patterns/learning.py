@@ -94,7 +94,10 @@ class Learning:
 
         def take(lines: list[dict[str, Any]]) -> None:
             nonlocal new
-            for batch in filter(None, map(from_line, lines)):
+            batches = [batch for batch in map(from_line, lines) if batch]
+            if len(batches) < len(lines):
+                log.warning("pattern_lines_unreadable", count=len(lines) - len(batches))
+            for batch in batches:
                 with self._breakers.of(POSTGRES).guard():  # not around the whole: a spool that others hold gives nothing
                     new += self._merge_or_drop(batch)
 

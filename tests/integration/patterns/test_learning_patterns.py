@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 
 from benchmarks.causes import CAUSES, Values
 from benchmarks.patterns import measure
@@ -19,6 +20,7 @@ from gateway.recovery.model import Action
 from gateway.recovery.patterns.errors import PatternNotFound
 from gateway.recovery.patterns.model import Batch, Sighting, facts_of
 from gateway.recovery.patterns.rows import to_line
+from gateway.spool import FileSpool
 from tests.fakes.clock import FakeClock
 from tests.fakes.patterns import InMemoryIndex, PatternsRoom, fault
 
@@ -331,3 +333,15 @@ def test_an_alternative_is_explored_until_it_has_enough_tries(worker: Workers) -
         room.patterns.record_outcome(one.fingerprint, **RETRY)
     room.patterns.flush()
     assert room.patterns.explore(one, Action.RECONNECT_DATABASE) is Action.RECONNECT_DATABASE
+
+
+def test_a_line_that_another_version_wrote_is_not_lost_silently(worker: Workers, tmp_path: Path) -> None:
+    at = FakeClock().now()
+    newer = FileSpool(tmp_path / "shared", "patterns", 10_000)
+    newer.append([{"id": "x"}, to_line(Batch(str(uuid.uuid4()), (Sighting(facts_of(fault()), 2, at, at),)))])
+    newer.close()
+    room = worker("shared")
+    with structlog.testing.capture_logs() as logs:
+        room.patterns.flush()
+    assert room.count(fault()) == 2
+    assert [entry["count"] for entry in logs if entry["event"] == "pattern_lines_unreadable"] == [1]

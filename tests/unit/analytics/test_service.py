@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import structlog
 
 from gateway.analytics.model import AnalyticsQuery, Dimension, FaultEvent, RecoveryEvent, RequestEvent
 from gateway.analytics.rows import from_line, to_line
@@ -224,3 +225,13 @@ def test_a_line_of_another_version_is_skipped() -> None:
     assert from_line({"kind": "dream"}) is None
     assert from_line({"kind": "request", "at": "2026-01-01T00:00:00+00:00", "colour": "red"}) is None
     assert from_line({}) is None
+
+
+def test_a_line_that_cannot_be_read_is_not_lost_silently(bench: Bench, tmp_path: Path) -> None:
+    newer = FileSpool(tmp_path, "analytics", 10_000)
+    newer.append([{"kind": "dream"}, to_line(RequestEvent(START, "/x", "GET", 200, 5.0))])
+    newer.close()
+    with structlog.testing.capture_logs() as logs:
+        bench.analytics.flush()
+    assert len(bench.first.events) == 1
+    assert [(entry["event"], entry["count"]) for entry in logs if entry["log_level"] == "warning"] == [("analytics_lines_unreadable", 1)]
