@@ -55,9 +55,11 @@ class Reporter:
 
     def _deliver(self, claim: ReportClaim, execution: ExecutionView) -> None:
         try:
-            registry_id = open_record(claim, execution) or self._report_start(claim, execution)
+            registry_id = open_record(claim, execution)
             if registry_id is not None:
-                self._report_status(claim, registry_id)
+                self._report_status(claim, registry_id, execution)  # as it stood then: the record was chosen for that
+            elif registry_id := self._report_start(claim, execution):
+                self._report_status(claim, registry_id, self._get(execution.id))
         except GatewayError as error:
             self._failed(claim, execution, error)
 
@@ -82,9 +84,11 @@ class Reporter:
                 return None
             return registry_id if store.started(claim, registry_id, self._clock.now()) else None
 
-    def _report_status(self, claim: ReportClaim, registry_id: str) -> None:
+    def _get(self, execution_id: str) -> ExecutionView:
         with self._outbox.transaction() as work:
-            execution = ExecutionStore(work.connection).get_view(claim.execution_id)
+            return ExecutionStore(work.connection).get_view(execution_id)
+
+    def _report_status(self, claim: ReportClaim, registry_id: str, execution: ExecutionView) -> None:
         self._reports.report_status(
             registry_id,
             StatusReport(

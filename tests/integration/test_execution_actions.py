@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from gateway.errors import InvalidInput, Unavailable
 from gateway.executions.errors import ActionImpossible, ExecutionNotFound
 from gateway.executions.model import MAX_ACTIONS, MAX_LOST_ATTEMPTS, ExecutionAction, ExecutionStatus, ExecutionView
 from gateway.outbound.answer import Answer
+from gateway.outbox.service import Work
 from tests.fakes.executions import ExecutionWorld, flow_document
 from tests.fakes.upstream import json_answer
 
@@ -47,6 +49,20 @@ def during_the_call(world: ExecutionWorld, do: Callable[[], object], answer: Ans
         return answer or json_answer("late")
 
     world.http.request = request  # type: ignore[method-assign]
+
+
+def after_the_next_transaction(world: ExecutionWorld, do: Callable[[], object]) -> None:
+    """Somebody else does this once the next transaction has ended."""
+    calm = world.outbox.transaction
+
+    @contextmanager
+    def transaction() -> Iterator[Work]:
+        world.outbox.transaction = calm  # type: ignore[method-assign]
+        with calm() as work:
+            yield work
+        do()
+
+    world.outbox.transaction = transaction  # type: ignore[method-assign]
 
 
 def outcomes(world: ExecutionWorld) -> list[str]:
@@ -395,6 +411,19 @@ def test_who_cancelled_is_told_and_a_retry_after_that_gets_a_record_of_its_own(w
     assert told(world) == ["started", "cancelled", "started", "completed"]
     assert world.reports.keys == [execution_id, f"{execution_id}:2"]
     assert world.reports.changes[0].error_message == "Cancelled by alice: wrong city"
+
+
+def test_a_retry_just_before_a_second_cancel_is_told_gets_a_record_of_its_own(world: ExecutionWorld) -> None:
+    execution_id = world.start()
+    act(world, execution_id, "cancel")
+    world.pump()
+    act(world, execution_id, "retry")
+    act(world, execution_id, "cancel")
+    after_the_next_transaction(world, lambda: act(world, execution_id, "retry"))
+    world.executions.report(execution_id)
+    world.pump()
+    assert world.reports.keys == [execution_id, f"{execution_id}:2"]
+    assert world.reports.told[-1] == ("completed", execution_id)
 
 
 def test_a_registry_that_was_down_hears_where_the_execution_stands_when_it_is_back(world: ExecutionWorld) -> None:
