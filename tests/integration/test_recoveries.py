@@ -355,6 +355,14 @@ def test_a_breaker_that_opens_and_closes_opens_and_closes_a_recovery(world: Reco
     assert world.recoveries.get(opened.id).healed_by == "itself"
 
 
+def test_an_operators_reset_proves_nobody_well(world: RecoveryWorld) -> None:
+    opened = world.intend(ORDERS, FAILOVER)
+    reset = changed(BreakerState.HALF_OPEN, BreakerState.CLOSED, world.clock.now(), cause=Cause.OPERATOR)
+    world.recoveries.breaker_changed(reset)
+    world.recoveries.step()
+    assert world.recoveries.get(opened).status is RecoveryStatus.PENDING
+
+
 def test_a_databases_breaker_is_the_pollers_to_report(world: RecoveryWorld) -> None:
     world.recoveries.breaker_changed(replace(changed(BreakerState.CLOSED, BreakerState.OPEN, world.clock.now()), target=CLICKHOUSE))
     world.recoveries.step()

@@ -192,7 +192,7 @@ class Recoveries:
                 self._on_noticed(fault)
             if kind_of(change.target) == SERVICE:
                 self.report(fault, change.at, usual=Action.FAILOVER_INSTANCE)
-        elif change.new is BreakerState.CLOSED and change.old is BreakerState.HALF_OPEN:
+        elif change.new is BreakerState.CLOSED and change.old is BreakerState.HALF_OPEN and change.cause is not Cause.OPERATOR:
             self.healed(change.target, change.at)
 
     def run(self, recovery_id: str) -> None:
