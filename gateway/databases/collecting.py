@@ -11,10 +11,10 @@ from gateway.databases.model import DatabaseName, ResultSet
 class RowCollector:
     """Rows of one answer. Feed it until `add` says no; one row more than `max_rows` tells that there are more."""
 
-    def __init__(self, database: DatabaseName, max_rows: int, max_bytes: int = MAX_ANSWER_BYTES) -> None:
+    def __init__(self, database: DatabaseName, max_rows: int) -> None:
         self._database = database
         self._max_rows = max_rows
-        self._bytes_left = max_bytes
+        self._bytes_left = MAX_ANSWER_BYTES
         self._rows: list[tuple[Any, ...]] = []
         self._truncated = False
 
@@ -26,7 +26,7 @@ class RowCollector:
             self._rows.append(tuple(row))
         return not self._truncated
 
-    def result(self, columns: Sequence[str], *, truncated: bool = False) -> ResultSet:
+    def result(self, columns: Sequence[str]) -> ResultSet:
         """What was kept.
 
         Raises:
@@ -34,7 +34,7 @@ class RowCollector:
         """
         if self._truncated and not self._rows:
             raise AnswerTooLarge(self._database, "One row of the answer is too large; ask for less of it")
-        return ResultSet(tuple(columns), tuple(self._rows), truncated or self._truncated)
+        return ResultSet(tuple(columns), tuple(self._rows), self._truncated)
 
     @property
     def rows_wanted(self) -> int:

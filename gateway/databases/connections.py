@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from gateway.databases.model import PoolStats
 
 T = TypeVar("T")
+MAX_IDLE_SECONDS = 60.0
 
 
 class PoolExhausted(Exception):
@@ -20,7 +21,7 @@ class Slots:
     """A limit on how many callers are inside at once, which counts those who had to wait."""
 
     def __init__(self, limit: int, wait_seconds: float) -> None:
-        self.limit = limit
+        self._limit = limit
         self._wait_seconds = wait_seconds
         self._condition = threading.Condition()
         self._in_use = 0
@@ -34,8 +35,8 @@ class Slots:
             PoolExhausted: none became free in time.
         """
         with self._condition:
-            self._waits += self._in_use >= self.limit
-            if not self._condition.wait_for(lambda: self._in_use < self.limit, min(self._wait_seconds, within_seconds)):
+            self._waits += self._in_use >= self._limit
+            if not self._condition.wait_for(lambda: self._in_use < self._limit, min(self._wait_seconds, within_seconds)):
                 raise PoolExhausted
             self._in_use += 1
         try:
@@ -46,7 +47,7 @@ class Slots:
                 self._condition.notify()
 
     def stats(self, idle: int) -> PoolStats:
-        return PoolStats(self._in_use, idle, self.limit, self._waits)
+        return PoolStats(self._in_use, idle, self._limit, self._waits)
 
 
 class Connections(Generic[T]):
@@ -60,13 +61,11 @@ class Connections(Generic[T]):
         *,
         limit: int,
         wait_seconds: float,
-        max_idle_seconds: float = 60.0,
     ) -> None:
         self._open = open_one
         self._close = close_one
         self._is_open = is_open
         self._slots = Slots(limit, wait_seconds)
-        self._max_idle_seconds = max_idle_seconds
         self._lock = threading.Lock()
         self._idle: list[tuple[T, float]] = []
 
@@ -108,7 +107,7 @@ class Connections(Generic[T]):
     def _take(self) -> T | None:
         with self._lock:
             connection = self._idle.pop()[0] if self._idle else None
-            fresh_since = time.monotonic() - self._max_idle_seconds
+            fresh_since = time.monotonic() - MAX_IDLE_SECONDS
             old = [entry for entry in self._idle if entry[1] < fresh_since]
             self._idle = [entry for entry in self._idle if entry[1] >= fresh_since]
         for spare, _ in old:

@@ -111,12 +111,12 @@ FALLBACKS: Mapping[DatabaseName, tuple[str, ...]] = {
 }
 
 
-_NAMES = frozenset(name.value for name in DatabaseName)
+NAMES = frozenset(name.value for name in DatabaseName)
 
 
 def served_by(name: DatabaseName, usable: Mapping[DatabaseName, bool]) -> str | None:
     """Who serves the role of `name`: itself, else the first of its fallbacks that is usable; None when nobody can."""
     for candidate in (name, *FALLBACKS[name]):
-        if candidate not in _NAMES or usable.get(DatabaseName(candidate), False):
+        if candidate not in NAMES or usable.get(DatabaseName(candidate), False):
             return str(candidate)
     return None

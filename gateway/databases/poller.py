@@ -11,7 +11,7 @@ import structlog
 from config.databases import PollerSettings
 from gateway.background import BackgroundLoop
 from gateway.clock import Clock
-from gateway.databases.model import DatabaseName, DatabaseStatus
+from gateway.databases.model import NAMES, DatabaseName, DatabaseStatus
 from gateway.databases.observing import (
     AGAIN_SECONDS,
     NO_ANSWER,
@@ -30,7 +30,6 @@ from gateway.databases.ports import Database
 
 log = structlog.get_logger(__name__)
 
-_NAMES = frozenset(DatabaseName)  # stores of other names are asked for too
 CALM_SECONDS = 0.5  # after a look: many callers who were kept waiting at the same time ask for one look, not for many
 OVERDUE_FACTOR = 3  # a ping that overstays its own timeout this many times counts as failed, whatever its driver is doing
 
@@ -128,7 +127,7 @@ class Poller:
 
     def looking_seconds(self, name: str) -> float:
         """How long the look under way has lasted; 0 without one."""
-        watch = self._watches.get(DatabaseName(name)) if name in _NAMES else None
+        watch = self._watches.get(DatabaseName(name)) if name in NAMES else None  # stores of other names are asked for too
         since = watch.looking_since if watch else None
         return 0.0 if since is None else self._clock.monotonic() - since
 
