@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 
 import pytest
-import structlog
 
 from config.databases import PostgresSettings
 from gateway.databases.postgres import Postgres
@@ -16,6 +15,7 @@ from gateway.outbox.postgres import OutboxStore
 from gateway.outbox.relay import BACKOFF_SECONDS, BATCH, SEND_SECONDS, Relay
 from gateway.outbox.service import Outbox
 from tests.fakes.clock import FakeClock
+from tests.fakes.logs import own_logs
 from tests.fakes.sender import FakeSender
 
 
@@ -129,7 +129,7 @@ def test_a_broker_that_is_down_is_asked_seldom_and_logged_when_that_changes(
 ) -> None:
     outbox.ring(TaskName.REPORT, execution_id="e1")
     sender.room_for = 0
-    with structlog.testing.capture_logs() as logs:
+    with own_logs() as logs:
         for _ in range(200):  # 200 commits wake the relay
             relay.step()
         assert sender.tries == 1
@@ -148,7 +148,7 @@ def test_a_round_that_sends_nothing_does_not_call_the_broker_recovered(
 ) -> None:
     outbox.ring(TaskName.REPORT, execution_id="e1")
     sender.room_for = 0
-    with structlog.testing.capture_logs() as logs:
+    with own_logs() as logs:
         relay.step()
         with outbox_postgres.transaction() as connection:
             OutboxStore(connection, clock).claim_due(BATCH)  # another relay holds it

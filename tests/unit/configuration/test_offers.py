@@ -1,9 +1,8 @@
 """What a Configuration Service turned out not to have."""
 
-import structlog
-
 from gateway.configuration.offers import Endpoint, Offers
 from tests.fakes.clock import FakeClock
+from tests.fakes.logs import own_logs
 
 
 def test_knows_nothing_at_first() -> None:
@@ -24,7 +23,7 @@ def test_a_missing_endpoint_is_asked_again_after_a_while_but_still_shown() -> No
 
 def test_it_is_logged_once_until_it_was_there_in_between() -> None:
     offers = Offers(FakeClock())
-    with structlog.testing.capture_logs() as logs:
+    with own_logs() as logs:
         offers.missed(Endpoint.REGISTER)
         offers.missed(Endpoint.REGISTER)
         offers.found(Endpoint.REGISTER)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from structlog.testing import capture_logs
 
 from config.groups import ConfigurationSettings
 from config.recovery import ACTIONS
@@ -22,6 +21,7 @@ from gateway.recovery.model import Action
 from gateway.recovery.policy import policy_allowing
 from gateway.recovery.registry import Breakers
 from tests.fakes.clock import FakeClock
+from tests.fakes.logs import own_logs
 from tests.fakes.upstream import FakeHttp, json_answer
 
 TARGET = "database:redis"
@@ -114,7 +114,7 @@ def test_a_file_that_cannot_be_read_leaves_the_secret_as_it_was_and_says_so(
 ) -> None:
     spoil(server.path)
     server.takes = "new"
-    with capture_logs() as logs, pytest.raises(DatabaseAuthenticationFailed):
+    with own_logs() as logs, pytest.raises(DatabaseAuthenticationFailed):
         server.read()
     assert server.secret.get_secret_value() == "old"
     problem = f"REDIS_PASSWORD_FILE: the file cannot be read ({why})"

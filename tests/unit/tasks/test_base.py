@@ -3,7 +3,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import structlog
 from celery.exceptions import Ignore
 
 from gateway.databases.errors import DatabaseUnreachable
@@ -12,6 +11,7 @@ from gateway.observability.context import current_request_id
 from tasks.app import app
 from tasks.base import GatewayTask
 from tasks.process import Process
+from tests.fakes.logs import own_logs
 
 
 class FakeHealth:
@@ -55,25 +55,24 @@ def test_the_callers_request_id_is_bound_while_the_task_runs(ring: Any) -> None:
 
 
 def test_start_and_end_are_logged_with_the_duration(ring: Any) -> None:
-    with structlog.testing.capture_logs() as logs:
+    with own_logs() as logs:
         ring(lambda: None)
-    ours = [each for each in logs if each["event"].startswith("task_")]  # a thread of another test may have something to say
-    assert [each["event"] for each in ours] == ["task_started", "task_finished"]
-    assert isinstance(ours[1]["duration_ms"], int)
+    assert [each["event"] for each in logs] == ["task_started", "task_finished"]
+    assert isinstance(logs[1]["duration_ms"], int)
 
 
 def test_an_expected_failure_is_one_line_and_not_retried(ring: Any) -> None:
     def fail() -> None:
         raise Unavailable("PostgreSQL cannot be reached")
 
-    with structlog.testing.capture_logs() as logs, pytest.raises(Ignore):
+    with own_logs() as logs, pytest.raises(Ignore):
         ring(fail)
     assert logs[-1]["event"] == "task_failed"
     assert logs[-1]["code"] == "SERVICE_UNAVAILABLE"
 
 
 def test_a_bug_is_logged_with_its_traceback(ring: Any) -> None:
-    with structlog.testing.capture_logs() as logs, pytest.raises(Ignore):
+    with own_logs() as logs, pytest.raises(Ignore):
         ring(lambda: 1 / 0)
     assert logs[-1]["event"] == "task_crashed"
     assert logs[-1]["exc_info"]
