@@ -1,9 +1,10 @@
 import threading
 
+import structlog
+
 from gateway.databases.errors import DatabaseUnreachable
 from gateway.executions.waiting import FASTEST_SECONDS, IDLE_SECONDS, SLOWEST_SECONDS, Waiting
 from tests.fakes.clock import FakeClock
-from tests.fakes.logs import own_logs
 
 
 class Ended:
@@ -75,7 +76,7 @@ def test_while_postgresql_is_down_waiters_wait_and_nobody_logs_tracebacks() -> N
         raise DatabaseUnreachable("postgres", "It does not answer")
 
     waiting = Waiting(find_standing, FakeClock())
-    with own_logs() as logs:
+    with structlog.testing.capture_logs() as logs:
         thread = threading.Thread(target=lambda: waiting.wait("e1", 60))
         thread.start()
         assert asked.wait(10)
