@@ -40,7 +40,7 @@ def gateway_client(running_container: Container) -> FlaskClient:
     return client
 
 
-def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
     """Ask until it holds."""
     deadline = time.monotonic() + seconds
     while not holds():
