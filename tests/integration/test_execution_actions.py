@@ -1,18 +1,16 @@
-"""Cancel, pause, resume and retry over a real PostgreSQL: what runs, what does not, what is kept and what the registry hears."""
+"""Cancel, pause, resume and retry over a real PostgreSQL: what runs, what does not, and what is kept."""
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from gateway.errors import InvalidInput, Unavailable
+from gateway.errors import InvalidInput
 from gateway.executions.errors import ActionImpossible, ExecutionNotFound
 from gateway.executions.model import MAX_ACTIONS, MAX_LOST_ATTEMPTS, ExecutionAction, ExecutionStatus, ExecutionView
 from gateway.outbound.answer import Answer
-from gateway.outbox.service import Work
 from tests.fakes.executions import ExecutionWorld, flow_document
 from tests.fakes.upstream import json_answer
 
@@ -49,20 +47,6 @@ def during_the_call(world: ExecutionWorld, do: Callable[[], object], answer: Ans
         return answer or json_answer("late")
 
     world.http.request = request  # type: ignore[method-assign]
-
-
-def after_the_next_transaction(world: ExecutionWorld, do: Callable[[], object]) -> None:
-    """Somebody else does this once the next transaction has ended."""
-    calm = world.outbox.transaction
-
-    @contextmanager
-    def transaction() -> Iterator[Work]:
-        world.outbox.transaction = calm  # type: ignore[method-assign]
-        with calm() as work:
-            yield work
-        do()
-
-    world.outbox.transaction = transaction  # type: ignore[method-assign]
 
 
 def outcomes(world: ExecutionWorld) -> list[str]:
@@ -382,78 +366,6 @@ def test_of_many_actions_the_latest_are_kept(world: ExecutionWorld) -> None:
     assert (len(kept), kept[-1].reason) == (MAX_ACTIONS, "the last")
 
 
-# --- what the registry hears
-
-
-def told(world: ExecutionWorld) -> list[str]:
-    return [what for what, _ in world.reports.told]
-
-
-def test_the_registry_hears_of_each_status_in_order(world: ExecutionWorld) -> None:
-    world.http.answers = [json_answer({}, status=404), json_answer(1)]
-    execution_id = world.start()
-    act(world, execution_id, "pause")
-    world.pump()
-    act(world, execution_id, "resume")
-    world.pump()
-    act(world, execution_id, "retry")
-    world.pump()
-    assert told(world) == ["started", "paused", "failed", "completed"]
-    assert world.reports.keys == [execution_id]
-
-
-def test_who_cancelled_is_told_and_a_retry_after_that_gets_a_record_of_its_own(world: ExecutionWorld) -> None:
-    execution_id = world.start()
-    act(world, execution_id, "cancel", "wrong city")
-    world.pump()
-    act(world, execution_id, "retry")
-    world.pump()
-    assert told(world) == ["started", "cancelled", "started", "completed"]
-    assert world.reports.keys == [execution_id, f"{execution_id}:2"]
-    assert world.reports.changes[0].error_message == "Cancelled by alice: wrong city"
-
-
-def test_a_retry_just_before_a_second_cancel_is_told_gets_a_record_of_its_own(world: ExecutionWorld) -> None:
-    execution_id = world.start()
-    act(world, execution_id, "cancel")
-    world.pump()
-    act(world, execution_id, "retry")
-    act(world, execution_id, "cancel")
-    after_the_next_transaction(world, lambda: act(world, execution_id, "retry"))
-    world.executions.report(execution_id)
-    world.pump()
-    assert world.reports.keys == [execution_id, f"{execution_id}:2"]
-    assert world.reports.told[-1] == ("completed", execution_id)
-
-
-def test_a_registry_that_was_down_hears_where_the_execution_stands_when_it_is_back(world: ExecutionWorld) -> None:
-    world.reports.error = Unavailable("The Configuration Service does not answer")
-    execution_id = world.start()
-    for action in ("pause", "resume", "cancel"):
-        act(world, execution_id, action)
-    world.pump()
-    world.reports.error = None
-    world.clock.advance(300)
-    world.pump()
-    assert told(world) == ["started", "cancelled"]
-
-
-def test_what_changes_while_the_registry_is_told_is_told_next(world: ExecutionWorld) -> None:
-    execution_id = world.start()
-    tell = world.reports.report_status
-
-    def pause_meanwhile(*args: Any) -> None:
-        world.reports.report_status = tell  # type: ignore[method-assign]
-        act(world, execution_id, "retry")
-        act(world, execution_id, "pause")
-        tell(*args)
-
-    act(world, execution_id, "cancel")
-    world.reports.report_status = pause_meanwhile  # type: ignore[method-assign]
-    world.pump()
-    assert told(world) == ["started", "cancelled", "started", "paused"]
-
-
 # --- handing back
 
 
@@ -482,20 +394,3 @@ def test_what_is_handed_back_in_a_paused_execution_waits(world: ExecutionWorld) 
     during_the_call(world, pause_and_leave)
     world.pump()
     assert statuses(world.executions.get(execution_id)) == {"fetch": "paused", "after": "pending"}
-
-
-def test_a_report_in_hand_is_handed_back_too(world: ExecutionWorld) -> None:
-    execution_id = world.start()
-    tell = world.reports.report_started
-
-    def leave_in_the_middle(*args: Any) -> str | None:
-        world.reports.report_started = tell  # type: ignore[method-assign]
-        world.executions.hand_back(os.getppid())
-        world.executions.report(execution_id)  # another worker is rung for at once
-        return tell(*args)
-
-    world.reports.report_started = leave_in_the_middle  # type: ignore[method-assign]
-    world.pump()
-    assert told(world) == ["started", "completed", "started"]  # the last by whoever left; it is void here
-    world.clock.advance(600)
-    assert world.executions.sweep().reports == 0
