@@ -1,7 +1,8 @@
 """Events in ClickHouse: the first choice.
 
 ClickHouse knows no unique keys, so a write first asks which of its events are there already (by time, its sorting key, then by id), and
-waits for no insert of an earlier, cut-off write: while one runs, the answer would not be final. Each event arrives exactly once that way.
+does not begin while the insert of an earlier, cut-off write runs: the answer would not be final. What another process may have begun to
+write before it was killed waits for every insert that runs. Each event arrives exactly once that way.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from gateway.analytics.clickhouse_schema import TABLES, add_column, columns_of, 
 from gateway.analytics.model import AnalyticsQuery, Dimension, Event, FaultCount, FaultEvent, RequestEvent, RequestRow
 from gateway.analytics.rows import QUANTILES, by_kind, filters_of, to_group, to_row
 from gateway.databases.clickhouse_statement import read_only_statement, with_literals
-from gateway.databases.errors import DatabaseUnreachable, StatementInvalid
+from gateway.databases.errors import DatabaseUnreachable, StatementConflict, StatementInvalid
 from gateway.databases.limits import FALLBACK_AFTER_SECONDS
 
 CUT_OFF_SHARE = 0.8  # of a write's deadline: what runs longer has lost its writer, or is about to
@@ -39,10 +40,12 @@ class ClickHouseEventStore:
         self._write_seconds = write_seconds
         self._prepared = False
 
-    def write(self, events: Sequence[Event]) -> None:
+    def write(self, events: Sequence[Event], *, again: bool = False) -> None:
+        """Raises, beside what the interface says, StatementConflict: `again`, while a write is under way that may be of these events."""
         try:
             with self._client(self._write_seconds) as client:
                 for kind, group in by_kind(events).items():
+                    self._refuse_while_unsettled(client, TABLES[kind], again=again)
                     self._write_kind(client, kind, group)
         except StatementInvalid:
             self._prepared = False  # what we say is well-formed: somebody took the tables, or a column, away
@@ -78,7 +81,6 @@ class ClickHouseEventStore:
 
     def _write_kind(self, client: Any, kind: type[Event], events: Sequence[Event]) -> None:
         table = TABLES[kind]
-        self._refuse_while_unsettled(client, table)
         times = [microseconds(event.at) for event in events]
         statement = f"""
             SELECT event_id FROM {table} WHERE at_us >= {{low:Int64}} AND at_us <= {{high:Int64}}
@@ -90,9 +92,12 @@ class ClickHouseEventStore:
         if new:
             client.execute(f"INSERT INTO {table} ({', '.join(columns_of(kind))}) VALUES", list(new.values()))
 
-    def _refuse_while_unsettled(self, client: Any, table: str) -> None:
-        statement = "SELECT count() FROM system.processes WHERE elapsed > {age:Float64} AND startsWith(query, {insert:String})"
-        ((running,),) = _read(client, statement, {"age": self._write_seconds * CUT_OFF_SHARE, "insert": f"INSERT INTO {table} "})
+    def _refuse_while_unsettled(self, client: Any, table: str, *, again: bool) -> None:
+        statement = "SELECT count() FROM system.processes WHERE elapsed >= {age:Float64} AND startsWith(query, {insert:String})"
+        age = 0.0 if again else self._write_seconds * CUT_OFF_SHARE
+        ((running,),) = _read(client, statement, {"age": age, "insert": f"INSERT INTO {table} "})
+        if running and again:  # mostly of a process that lives: no sign of a server that is unwell
+            raise StatementConflict(self.name, "ClickHouse writes what may be the same events")
         if running:
             raise DatabaseUnreachable(self.name, "ClickHouse has not settled an earlier write", retry_after_seconds=5)
 

@@ -12,8 +12,12 @@ class EventStore(Protocol):
 
     name: str
 
-    def write(self, events: Sequence[Event]) -> None:
-        """Keep all of the events, or raise. Writing the same event again changes nothing."""
+    def write(self, events: Sequence[Event], *, again: bool = False) -> None:
+        """Keep all of the events, or raise. Writing the same event again changes nothing.
+
+        Args:
+            again: somebody may have written them before, or be cut off from a write of theirs that the server has not ended.
+        """
 
     def count_requests(self, query: AnalyticsQuery, *, failed_only: bool, limit: int) -> tuple[RequestRow, ...]:
         """Groups, the most frequent first, at most `limit` of them; of equally frequent ones the earlier bucket, then the lower key.

@@ -29,7 +29,7 @@ class PostgresEventStore:
     def __init__(self, transaction: Callable[[], AbstractContextManager[sa.Connection]]) -> None:
         self._transaction = transaction
 
-    def write(self, events: Sequence[Event]) -> None:
+    def write(self, events: Sequence[Event], *, again: bool = False) -> None:  # noqa: ARG002 - the key tells
         with self._transaction() as connection:
             for kind, group in by_kind(events).items():
                 statement = insert(TABLES[kind]).on_conflict_do_nothing(index_elements=["event_id"])

@@ -206,7 +206,7 @@ class Analytics:
         def take(lines: list[dict[str, Any]]) -> None:
             events = [event for event in map(from_line, lines) if event]
             with self._breakers.of(database_target(store.name)).guard():  # not around the whole: a spool that others hold gives nothing
-                store.write(events)
+                store.write(events, again=True)
             if len(events) < len(lines):
                 log.warning("analytics_lines_unreadable", count=len(lines) - len(events))
 
@@ -222,7 +222,7 @@ class Analytics:
 
         def take(events: Sequence[Event]) -> None:
             with self._breakers.of(database_target(first.name)).guard():
-                first.write(events)
+                first.write(events, again=True)
 
         if self._breakers.of(database_target(first.name)).remaining_open_seconds() > 0:
             return False

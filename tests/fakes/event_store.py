@@ -20,7 +20,7 @@ class InMemoryEventStore:
         self.attempts = 0
         self.events: dict[str, Event] = {}
 
-    def write(self, events: Sequence[Event]) -> None:
+    def write(self, events: Sequence[Event], *, again: bool = False) -> None:
         self.attempts += 1
         self._answer()
         for event in events:

@@ -137,11 +137,29 @@ def test_quantiles_are_values_never_between(event_store: EventStore, count: int,
     assert (row.p50_ms, row.p95_ms, row.p99_ms) == (p50, p95, p99)
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_percentiles_of_groups_of_any_size_are_alike(event_store: EventStore, seed: int) -> None:
+    dice, reference = random.Random(seed), InMemoryEventStore()
+    durations = [
+        0.0,
+        1e-9,
+        0.1 + 0.2,
+        1e6,
+        *(dice.expovariate(0.1) for _ in range(20)),
+    ]  # drawn again and again: many are equal
+    sizes = {f"/{number}": number for number in [*range(1, 42), 99, 100, 101, 199, 200]}
+    events = [RequestEvent(START, route, "GET", 200, dice.choice(durations)) for route, size in sizes.items() for _ in range(size)]
+    query = replace(DAY, group_by=(Dimension.ROUTE,))
+    for store in (event_store, reference):
+        store.write(events)
+    assert event_store.count_requests(query, failed_only=False, limit=100) == reference.count_requests(query, failed_only=False, limit=100)
+
+
 def test_writing_again_changes_nothing(event_store: EventStore) -> None:
     event_store.write(EVENTS)
     before = event_store.count_requests(DAY, failed_only=False, limit=10)
     event_store.write(EVENTS[:150])
-    event_store.write(EVENTS)
+    event_store.write(EVENTS, again=True)
     assert event_store.count_requests(DAY, failed_only=False, limit=10) == before
 
 
