@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from gateway.configuration.errors import ConfigurationUnavailable
-from gateway.databases.errors import DatabaseUnreachable
+from gateway.databases.errors import DatabaseUnreachable, StatementConflict
+from gateway.errors import GatewayError
 from gateway.executions.model import ExecutionStatus
 from gateway.recovery.decide import Situation, decide
 from gateway.recovery.ledger.model import AttemptOutcome, RecoveryStatus
@@ -291,10 +292,14 @@ def test_a_recovery_flow_that_does_not_complete_fails_its_recovery(world: Recove
     assert (view.status, view.attempts[0].detail) == (RecoveryStatus.FAILED, detail)
 
 
-def test_a_recovery_flow_that_cannot_be_read_now_is_started_later(world: RecoveryWorld) -> None:
+DEADLOCK = StatementConflict("postgres", "Two transactions waited for each other", vendor_code="40P01")
+
+
+@pytest.mark.parametrize("error", [ConfigurationUnavailable("down"), DEADLOCK], ids=["registry", "deadlock"])
+def test_a_recovery_flow_that_cannot_be_started_now_is_started_later(world: RecoveryWorld, error: GatewayError) -> None:
     learn_flows(world, heal_flow("recovery:DATABASE_CONNECTION_ERROR"))
     recovery_id = world.intend()
-    world.runs.error = ConfigurationUnavailable("down")
+    world.runs.error = error
     world.pump()
     assert world.recoveries.get(recovery_id).status is RecoveryStatus.PENDING
     world.runs.error = None

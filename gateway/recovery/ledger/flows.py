@@ -13,6 +13,7 @@ from gateway.configuration.model import FlowFilters
 from gateway.errors import GatewayError, Unavailable, UpstreamTimeout
 from gateway.executions.model import ExecutionStatus
 from gateway.outbox.service import Outbox
+from gateway.recovery.classify import classify
 from gateway.recovery.ledger.model import Claim, Intent, RecoveryFlow, Tried
 from gateway.recovery.ledger.ports import FlowList, FlowRuns
 from gateway.recovery.ledger.postgres_known import KnownStore
@@ -101,10 +102,9 @@ class RunFlow:
         try:
             execution_id = claim.execution_id or self._start(claim)
             view = self._executions.get(execution_id)
-        except (Unavailable, UpstreamTimeout) as error:
-            return Tried(healthy=False, detail=f"{error.code}: {error.detail}")
         except GatewayError as error:
-            return Tried(healthy=False, detail=f"{error.code}: {error.detail}", hopeless=True)
+            passing = classify(error).retryable or isinstance(error, (Unavailable, UpstreamTimeout))
+            return Tried(healthy=False, detail=f"{error.code}: {error.detail}", hopeless=not passing)
         if view.status is ExecutionStatus.COMPLETED:
             return Tried(healthy=True, detail="The recovery flow completed", execution_id=execution_id)
         if view.status.is_final:
