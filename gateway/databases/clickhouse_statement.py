@@ -94,17 +94,16 @@ def with_literals(tokens: list[Token], parameters: Mapping[str, Any]) -> str:
 def _replaced(tokens: list[Token], write: Callable[[str, str], str]) -> str:
     """The statement with each `{name:Type}` as `write(name, type)` has it. Any other brace is the server's to judge."""
     parts: list[str] = []
-    position = 0
-    while position < len(tokens):
-        end = next((index for index in range(position, len(tokens)) if tokens[index].text == "}"), None)
-        if tokens[position].text == "{" and end is not None:
-            name, separator, type_name = "".join(token.text for token in tokens[position + 1 : end]).partition(":")
+    opened: int | None = None  # where among the parts the last brace opened, when none closed since
+    for token in tokens:
+        parts.append(token.text)
+        if token.text == "{":
+            opened = len(parts) - 1
+        elif token.text == "}" and opened is not None:
+            name, separator, type_name = "".join(parts[opened + 1 : -1]).partition(":")
             if separator and _NAME.fullmatch(name.strip()):
-                parts.append(write(name.strip(), type_name.strip()))
-                position = end + 1
-                continue
-        parts.append(tokens[position].text)
-        position += 1
+                parts[opened:] = [write(name.strip(), type_name.strip())]
+            opened = None
     return "".join(parts)
 
 
