@@ -23,7 +23,6 @@ from gateway.api.services import services
 from gateway.errors import GatewayError, Unauthenticated
 from gateway.executions.errors import ActionImpossible
 from gateway.observability.context import current_request_id
-from gateway.recovery.classify import classify
 from gateway.recovery.decide import Situation, decide
 from gateway.recovery.guidance import guidance
 from gateway.recovery.model import Decision, Fault
@@ -67,7 +66,7 @@ def problem_response(error: BaseException, extra: Mapping[str, Any] | None = Non
     Args:
         extra: further members of the problem (RFC 9457 §3.2).
     """
-    fault = classify(error)
+    fault = services().patterns.classify(error)
     status = status_of(error)
     decision, recovery_id = _leave_to_a_worker(fault)
     wait_ms = decision.retry_after_ms or (UNKNOWN_WAIT_MS if status in SAYS_WHEN else None)

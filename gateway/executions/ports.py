@@ -150,7 +150,7 @@ class RegistryReports(Protocol):
 
 
 class Classify(Protocol):
-    """`gateway.recovery.classify.classify`."""
+    """`classify` of gateway.recovery.patterns.service.Patterns, or the one of gateway.recovery.classify."""
 
     def __call__(self, error: BaseException, *, origin: FlowOrigin | None = None) -> Fault: ...
 

@@ -1,10 +1,10 @@
-"""From an exception to a Fault: our own types, vendor codes and types, errno, then text. Pure: no I/O, ≤ 100 µs a fault.
+"""From an exception to a Fault: our own types, vendor codes and types, errno, text, then what was learned. Pure: no I/O, ≤ 100 µs a fault.
 
 A rule by code stands before a rule by vendor type only where the code is the finer fact (a psycopg2.OperationalError may be
 a timeout, a lost connection or a wrong password); both stand before text.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from gateway.databases.errors import (
@@ -71,21 +71,39 @@ CODE_KINDS = {
 # What these say repeats the client's own words: their class and our frames tell them apart, or clients could make patterns without end.
 CLIENTS_WORDS = (InvalidInput, NotFound, Conflict)
 Judgement = tuple[Verdict, float, str | None]  # verdict, confidence, vendor code
+Learned = Callable[[str, str], Verdict | None]  # of a source, and the kernel of a message
+LEARNED_CONFIDENCE = 0.3
 
 
-def classify(error: BaseException, *, source: str | None = None, target: str | None = None, origin: FlowOrigin | None = None) -> Fault:
+def nothing_learned(_source: str, _kernel: str) -> Verdict | None:
+    """Where no patterns are at hand."""
+    return None
+
+
+def classify(
+    error: BaseException,
+    *,
+    source: str | None = None,
+    target: str | None = None,
+    origin: FlowOrigin | None = None,
+    learned: Learned = nothing_learned,
+) -> Fault:
     """Classify one exception.
 
     Args:
         source: where it was caught, when the exception cannot tell: one of the six database names, or a room.
         target: what is broken, as `database:<name>` or `service:<name>`, when the exception cannot tell.
         origin: the flow, execution and node it happened in.
+        learned: what faults of the same source were that said the same; asked when no table knows this one. No I/O.
     """
     chain = tuple(_causes(error))
     root = chain[-1]
     where = _source(error, source, chain)
     verdict, confidence, code = _judge(chain, where)
     template = mask(_text(root))
+    sameness = _sameness(root, template)
+    if verdict.type is FaultType.UNKNOWN and (known_kind := learned(where, sameness)):
+        verdict, confidence = known_kind, LEARNED_CONFIDENCE
     frames = own_frames(error.__traceback__)
     known = error if isinstance(error, GatewayError) else None
     fault = Fault(
@@ -93,7 +111,7 @@ def classify(error: BaseException, *, source: str | None = None, target: str | N
         retryable=verdict.retryable,
         source=where,
         confidence=confidence,
-        fingerprint=fingerprint(fault_type=verdict.type, source=where, vendor_code=code, frames=frames, template=_sameness(root, template)),
+        fingerprint=fingerprint(fault_type=verdict.type, source=where, vendor_code=code, frames=frames, template=sameness),
         error_class=_class_name(root),
         detail=known.detail if known else UNEXPECTED,
         template=template,

@@ -6,7 +6,6 @@ from config.settings import Settings
 from gateway.analytics.faults import fault_event
 from gateway.clock import Clock
 from gateway.executions.service import Executions, worker_name
-from gateway.recovery.classify import classify
 from gateway.recovery.ledger.flows import RunFlow
 from gateway.recovery.ledger.service import Recoveries, recovery_event
 from gateway.recovery.ledger.strategies import Instances, strategies
@@ -44,7 +43,7 @@ def build_running(
         services=room.services,
         http=calls.http,
         reports=room.reports,
-        classify=classify,
+        classify=records.patterns.classify,
         on_fault=on_fault,
         clock=clock,
         settings=settings.worker,

@@ -370,6 +370,9 @@ class FakePatterns:
     learned: Action | None = None
     policy: RecoveryPolicy = field(default_factory=RecoveryPolicy)
 
+    def classify(self, error: BaseException) -> Fault:
+        return classify(error)
+
     def observe(self, fault: Fault) -> None:
         self.observed.append(fault)
 

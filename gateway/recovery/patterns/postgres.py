@@ -1,6 +1,6 @@
 """Patterns as rows: what is learned comes in by batches, each exactly once; what is known is read."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from gateway.recovery.model import Action
+from gateway.recovery.model import Action, FaultType
 from gateway.recovery.patterns import tables
 from gateway.recovery.patterns.evidence import BINS, Evidence
 from gateway.recovery.patterns.model import Batch, Facts, Outcome, Pattern
@@ -67,6 +67,17 @@ class PatternStore:
         with self._transaction() as connection:
             rows = connection.execute(sa.select(*(PATTERN[name] for name in FACTS)).where(PATTERN.fingerprint.in_(fingerprints)))
             return {row.fingerprint: Facts(**row._mapping) for row in rows}
+
+    def list_most_seen(self, limit: int, *, but: Collection[FaultType]) -> Sequence[Facts]:
+        """The facts of patterns, the most often seen first, without those of some types."""
+        wanted = (
+            sa.select(*(PATTERN[name] for name in FACTS))
+            .where(PATTERN.fault_type.not_in(but))
+            .order_by(PATTERN["count"].desc(), PATTERN.fingerprint)
+            .limit(limit)
+        )
+        with self._transaction() as connection:
+            return [Facts(**row._mapping) for row in connection.execute(wanted)]
 
     def list_evidence(self, limit: int) -> Mapping[str, Mapping[Action, Evidence]]:
         """By fingerprint and action, the latest evidence first; without times to recover."""

@@ -1,7 +1,7 @@
 """Patterns: every fault teaches the next. What others call."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 import structlog
@@ -9,8 +9,10 @@ import structlog
 from gateway.background import BackgroundLoop
 from gateway.clock import Clock
 from gateway.errors import GatewayError
+from gateway.recovery.classify import classify
+from gateway.recovery.fingerprint import kernel
 from gateway.recovery.ledger.model import ITSELF, Ended, RecoveryStatus
-from gateway.recovery.model import Action, Fault, FaultType
+from gateway.recovery.model import Action, Fault, FaultType, FlowOrigin
 from gateway.recovery.patterns.buffer import PatternBuffer
 from gateway.recovery.patterns.errors import PatternNotFound
 from gateway.recovery.patterns.evidence import Evidence, fade
@@ -20,6 +22,7 @@ from gateway.recovery.patterns.model import Facts, Outcome, Pattern, PatternPage
 from gateway.recovery.patterns.postgres import PatternStore
 from gateway.recovery.patterns.suggest import LEARNED, explore, suggest
 from gateway.recovery.policy import RecoveryPolicy, alternatives_to
+from gateway.recovery.rules import Verdict
 
 log = structlog.get_logger(__name__)
 
@@ -28,15 +31,17 @@ REFRESH_SECONDS = 10.0
 FILL_SECONDS = 15.0
 FORGET_SECONDS = 3600.0
 RETENTION = timedelta(days=90)  # evidence is worth a thousandth of itself long before
-MAX_EVIDENCE = 5000
+MAX_EVIDENCE = MAX_KINDS = 5000
 MAX_RELATED = 5
 RELATED_FROM = 0.45  # cosine; in benchmarks/causes.py one cause in two engines has 0.6 to 0.95, strangers have less than 0.4
 STOP_SECONDS = 3.0
 TYPES = frozenset(FaultType)
+# Nobody is told by likeness alone that the mistake is his own, and what is unknown teaches nothing.
+NEVER_GUESSED = frozenset((FaultType.UNKNOWN, FaultType.VALIDATION, FaultType.NOT_FOUND, FaultType.CONFLICT))
 
 
 class Patterns:
-    """What others call. `observe`, `record_outcome` and `suggest` take no call to any server (decision 4).
+    """What others call. `classify`, `observe`, `record_outcome` and `suggest` take no call to any server (decision 4).
 
     Args:
         policy: its allow-list says what may be done automatically; learning chooses nothing else.
@@ -64,9 +69,14 @@ class Patterns:
         self._explore_share = explore_share
         self._roll = roll
         self._evidence: Mapping[str, Mapping[Action, Evidence]] = {}
+        self._kinds: Mapping[tuple[str, str], Verdict] = {}
         self._loop = BackgroundLoop("patterns", self._step)
         self._refresh_at = self._fill_at = clock.monotonic()
         self._forget_at = clock.monotonic() + FORGET_SECONDS
+
+    def classify(self, error: BaseException, *, origin: FlowOrigin | None = None) -> Fault:
+        """What `gateway.recovery.classify` says; of an error that no table knows, what faults of its source were that said the same."""
+        return classify(error, origin=origin, learned=lambda source, kernel: self._kinds.get((source, kernel)))
 
     def observe(self, fault: Fault) -> None:
         """Count a classified fault. O(1), no I/O, never raises. A refused call broke nothing anew: what opened the breaker was counted."""
@@ -167,6 +177,7 @@ class Patterns:
             if now >= self._refresh_at:
                 self._refresh_at = now + REFRESH_SECONDS
                 self._evidence = self._store.list_evidence(MAX_EVIDENCE)
+                self._kinds = kinds_of(self._store.list_most_seen(MAX_KINDS, but=NEVER_GUESSED))
             if now >= self._forget_at:
                 self._forget_at = now + FORGET_SECONDS
                 self._forget()
@@ -199,3 +210,13 @@ class Patterns:
             if each.fingerprint in known
         ]
         return tuple(related), served_by
+
+
+def kinds_of(patterns: Sequence[Facts]) -> dict[tuple[str, str], Verdict]:
+    """By source and kernel, what patterns are; of two that say the same, the first counts. Types of another version are left out."""
+    kinds: dict[tuple[str, str], Verdict] = {}
+    for facts in patterns:
+        if facts.fault_type in TYPES:
+            said = facts.source, kernel(facts.template, facts.error_class)
+            kinds.setdefault(said, Verdict(FaultType(facts.fault_type), facts.retryable))
+    return kinds

@@ -9,14 +9,16 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import psycopg2
 import pytest
 import structlog
 
 from benchmarks.causes import CAUSES, Values
 from benchmarks.patterns import measure
+from gateway.databases.errors import DatabaseUnreachable, StatementInvalid
 from gateway.recovery.classify import classify
 from gateway.recovery.ledger.model import ITSELF, Ended, Intent, RecoveryStatus
-from gateway.recovery.model import Action
+from gateway.recovery.model import Action, FaultType, FlowOrigin
 from gateway.recovery.patterns.errors import PatternNotFound
 from gateway.recovery.patterns.model import Batch, Sighting, facts_of
 from gateway.recovery.patterns.rows import to_line
@@ -315,6 +317,25 @@ def test_only_what_was_learned_is_offered_to_decide(worker: Workers) -> None:
         room.patterns.record_outcome(one.fingerprint, **RETRY)
     room.patterns.flush()
     assert room.patterns.find_learned(one) is Action.RETRY
+
+
+def test_what_no_table_knows_is_what_said_the_same_before(worker: Workers) -> None:
+    one, other = worker(), worker()
+    unheard_of = psycopg2.Error("the moon of 10.0.0.7 is full")
+    assert one.patterns.classify(unheard_of).type is FaultType.UNKNOWN
+    for error in (DatabaseUnreachable("postgres", "PostgreSQL cannot be reached"), StatementInvalid("postgres", "Wrong")):
+        error.__cause__ = psycopg2.Error("the moon of db-4.example.com is full")
+        one.patterns.observe(classify(error))
+        one.patterns.observe(one.patterns.classify(unheard_of))
+    one.patterns.flush()
+    other.patterns.flush()
+    learned = other.patterns.classify(unheard_of, origin=FlowOrigin("flow", "execution", "node"))
+    assert (learned.type, learned.retryable, learned.origin) == (
+        FaultType.DATABASE_CONNECTION,
+        True,
+        FlowOrigin("flow", "execution", "node"),
+    )
+    assert other.patterns.classify(psycopg2.Error("the sun is full")).type is FaultType.UNKNOWN
 
 
 def test_a_refused_call_is_no_sighting(worker: Workers) -> None:

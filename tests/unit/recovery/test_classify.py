@@ -47,6 +47,7 @@ from gateway.flows.errors import ExpressionFailed
 from gateway.recovery.breaker import BreakerOpen
 from gateway.recovery.classify import UNEXPECTED, classify
 from gateway.recovery.model import Category, Fault, FaultType, FlowOrigin, Severity
+from gateway.recovery.rules import Verdict
 
 T = FaultType
 PLATFORM_TYPES = {
@@ -196,6 +197,20 @@ def test_text_is_believed_last_and_least() -> None:
 
     fault = classify(Nameless("connection refused by peer"), source="arangodb")
     assert (fault.type, fault.confidence) == (T.DATABASE_CONNECTION, 0.5)
+
+
+def test_what_was_learned_is_asked_when_no_table_knows() -> None:
+    asked: list[tuple[str, str]] = []
+
+    def learned(source: str, kernel: str) -> Verdict | None:
+        asked.append((source, kernel))
+        return Verdict(FaultType.DATABASE_CONNECTION, retryable=True) if source == "postgres" else None
+
+    fault = classify(psycopg2.Error("the moon of 10.0.0.7 is full"), learned=learned)
+    assert (fault.type, fault.retryable, fault.confidence) == (FaultType.DATABASE_CONNECTION, True, 0.3)
+    assert classify(RuntimeError("the moon is full"), learned=learned).type is FaultType.UNKNOWN
+    assert classify(psycopg2.OperationalError("the connection was reset by peer"), learned=learned).confidence >= 0.5
+    assert asked == [("postgres", "the moon of <*> is full"), ("unknown", "the moon is full")]
 
 
 def test_a_wrapped_driver_error_lends_its_code_to_our_own() -> None:
