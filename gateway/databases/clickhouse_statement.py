@@ -52,12 +52,13 @@ def _refuse_effects(tokens: list[Token]) -> None:
 
 
 def _refuse_what_overflows(tokens: list[Token]) -> None:
-    depth = signs = 0
+    depth = signs = intervals = 0
     for token in tokens:
         text = token.text.upper() if token.kind is Kind.WORD else token.text
         depth += (text in _OPENING) - (text in _CLOSING)
         signs += token.kind is Kind.SIGN and text != "," and not text[0].isdigit()
-        if depth > MAX_DEPTH or signs > MAX_SIGNS:
+        intervals += token.kind is Kind.WORD and text == "INTERVAL"  # nests without a bracket
+        if max(depth, intervals) > MAX_DEPTH or signs > MAX_SIGNS:
             raise StatementRefused(NAME, f"The statement is nested deeper than {MAX_DEPTH} or has more than {MAX_SIGNS} brackets and signs")
 
 

@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -127,6 +127,15 @@ def test_a_column_of_clickhouse_whose_name_is_not_utf8_is_the_callers_fault(requ
         with pytest.raises(StatementInvalid, match="UTF-8"):
             database.query("SELECT '\\xff'", {}, timeout_seconds=5, max_rows=1)
         assert database.query("SELECT 1", {}, timeout_seconds=5, max_rows=1).rows == ((1,),)
+
+
+@pytest.mark.parametrize("nested", ["INTERVAL ", "NOT ", "- ", "(", "CASE WHEN "])
+def test_an_old_clickhouse_outlives_what_overflows_its_parser(request: pytest.FixtureRequest, nested: str) -> None:
+    with subject_of("clickhouse", request) as subject, subject.opened() as database:
+        for count in (100, 19_000):
+            with suppress(StatementInvalid):
+                database.query(f"SELECT {nested * count}1", {}, timeout_seconds=10, max_rows=1)
+            assert database.query("SELECT 1", {}, timeout_seconds=5, max_rows=1).rows == ((1,),)
 
 
 @pytest.mark.parametrize("name", ["clickhouse", "arangodb", "redis"])

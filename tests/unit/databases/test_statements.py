@@ -133,7 +133,9 @@ def test_clickhouse_refuses_all_else(statement: str) -> None:
         read_only_statement(statement)
 
 
-@pytest.mark.parametrize("deep", ["(" * 201, "abs(" * 201, "[" * 201, "CASE WHEN " * 201, "1" + "[1]" * 10_001, "1" + "+1" * 20_001])
+@pytest.mark.parametrize(
+    "deep", ["(" * 201, "abs(" * 201, "[" * 201, "CASE WHEN " * 201, "INTERVAL " * 201, "1" + "[1]" * 10_001, "1" + "+1" * 20_001]
+)
 def test_clickhouse_is_not_sent_what_overflows_its_parser(deep: str) -> None:
     with pytest.raises(StatementRefused, match="nested"):
         read_only_statement("SELECT " + deep)
