@@ -13,13 +13,22 @@ from flask.testing import FlaskClient
 from config.settings import Settings
 from gateway.app import create_app
 from gateway.container import build_container
+from gateway.security import limiter_store
 from tests.doubles.platform_configuration_service import PlatformConfigurationService
 from tests.fakes.watched_caches import watch_failures
 from tests.servers.fault_proxy import FaultProxy
 
 PATH = "/api/v1/analytics/requests?groupBy=route"
 TOPOLOGY = "/api/v1/topology"
+PATIENT_SECONDS = "2"
 LONG_FRESH_SECONDS, SOON_OVER_SECONDS = "100", "0.5"  # no test takes as long as the one; some wait for the end of the other
+
+
+@pytest.fixture(autouse=True)
+def patient_rate_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine is no slow server: a rate limit that thinks so has the cache doubted too."""
+    connect = limiter_store._server
+    monkeypatch.setattr(limiter_store, "_server", lambda url, _seconds: connect(url, float(PATIENT_SECONDS)))
 
 
 @contextmanager
@@ -56,7 +65,7 @@ def clients(
         "DRAGONFLY_URL": f"redis://:{urlsplit(redis_url).password}@127.0.0.1:{servers[0].port}/0",
         "DATABASE_URL": truth._replace(netloc=f"{truth.netloc.rpartition('@')[0]}@127.0.0.1:{servers[1].port}").geturl(),
         "FLOW_REGISTRY_URL": platform.url,
-        "CACHE_TIMEOUT_SECONDS": "2",  # a busy machine is no slow cache
+        "CACHE_TIMEOUT_SECONDS": PATIENT_SECONDS,
         "RESPONSE_FRESH_SECONDS": getattr(request, "param", LONG_FRESH_SECONDS),
     }
     with gateway(**environment) as one, gateway(**environment) as other:
