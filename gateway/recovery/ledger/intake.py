@@ -35,7 +35,7 @@ class Intake:
         self._known: dict[str, _Known] = {}
         self._ended: dict[str, datetime] = {}
         self._queue: deque[Record] = deque()
-        self.dropped = 0
+        self._dropped = 0
 
     def open(self, intent: Intent) -> tuple[str | None, bool]:
         """The id of the recovery that the intent joined, or its own, and whether it has to be written; (None, False) without any room."""
@@ -44,7 +44,7 @@ class Intake:
             if known is not None:
                 return known.recovery_id, False
             if len(self._queue) >= QUEUE_LIMIT or len(self._known) >= TARGET_LIMIT:
-                self.dropped += 1
+                self._dropped += 1
                 return None, False
             self._known[intent.target] = _Known(
                 intent.recovery_id, intent.action, intent.broken_since, self._clock.monotonic(), written=False
@@ -78,6 +78,12 @@ class Intake:
         """The oldest records, for writing; give them back with `put_back` when that failed."""
         with self._lock:
             return [self._queue.popleft() for _ in range(min(limit, len(self._queue)))]
+
+    def take_dropped(self) -> int:
+        """How many intents found no room since the last time this was asked."""
+        with self._lock:
+            dropped, self._dropped = self._dropped, 0
+            return dropped
 
     def put_back(self, records: Iterable[Record]) -> None:
         """First in the queue again, in their order."""

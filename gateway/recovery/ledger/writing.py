@@ -35,6 +35,8 @@ class Writer:
 
     def write(self) -> bool:
         """Write everything that waits, what was spooled first; whether PostgreSQL took it (or there was nothing)."""
+        if dropped := self._intake.take_dropped():
+            log.error("recovery_intents_dropped", count=dropped)
         try:
             if self._spool.waiting_bytes():
                 self._drain()

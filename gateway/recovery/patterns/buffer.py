@@ -29,7 +29,7 @@ class PatternBuffer:
         self._max_fingerprints = max_fingerprints
         self._tallies: dict[str, _Tally] = {}
         self._outcomes: dict[tuple[str, Action], Outcome] = {}
-        self.dropped_outcomes = 0
+        self._dropped_outcomes = 0
 
     def add_fault(self, fault: Fault, at: datetime) -> bool:
         """Count a fault; whether its pattern is new to this buffer."""
@@ -51,7 +51,7 @@ class PatternBuffer:
         with self._lock:
             known = self._outcomes.get(key)
             if known is None and len(self._outcomes) >= MAX_OUTCOMES:
-                self.dropped_outcomes += 1
+                self._dropped_outcomes += 1
                 return
             self._outcomes[key] = Outcome(fingerprint, action, known.evidence.merged(evidence) if known else evidence)
 
@@ -64,6 +64,12 @@ class PatternBuffer:
             Sighting(each.facts, each.count, each.first_seen_at, each.last_seen_at, tuple(each.samples)) for each in tallies.values()
         )
         return sightings, tuple(outcomes.values())
+
+    def take_dropped(self) -> int:
+        """How many outcomes found no room since the last time this was asked."""
+        with self._lock:
+            dropped, self._dropped_outcomes = self._dropped_outcomes, 0
+            return dropped
 
     def __len__(self) -> int:
         return len(self._tallies) + len(self._outcomes)

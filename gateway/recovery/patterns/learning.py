@@ -39,6 +39,8 @@ class Learning:
 
     def tell(self) -> int:
         """Merge what was counted, and what waits; the number of new patterns. Never raises because of PostgreSQL or the disk."""
+        if dropped := self._buffer.take_dropped():
+            log.warning("pattern_outcomes_dropped", count=dropped)
         batch = self._held or self._next()
         new = 0
         if batch:

@@ -105,7 +105,7 @@ def test_an_old_look_is_no_news(intake: Intake) -> None:
 def test_the_queue_is_bounded_and_keeps_its_order(intake: Intake) -> None:
     for number in range(QUEUE_LIMIT + 5):
         intake.open(intent(f"service:s{number}"))
-    assert (intake.waiting(), intake.dropped) == (QUEUE_LIMIT, 5)
+    assert (intake.waiting(), intake.take_dropped(), intake.take_dropped()) == (QUEUE_LIMIT, 5, 0)
     taken = intake.take(3)
     intake.put_back(taken)
     assert intake.take(3) == taken

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.recovery.model import Action, FlowOrigin
-from gateway.recovery.patterns.buffer import PatternBuffer
+from gateway.recovery.patterns.buffer import MAX_OUTCOMES, PatternBuffer
 from gateway.recovery.patterns.model import Batch
 from gateway.recovery.patterns.rows import from_line, to_line
 from tests.fakes.patterns import fault
@@ -37,6 +37,15 @@ def test_beyond_its_bound_a_fault_counts_for_its_source() -> None:
         buffer.add_fault(fault(f"the disk has {word}"), START)
     sightings, _ = buffer.take()
     assert [(each.facts.is_other, each.count) for each in sightings] == [(False, 1), (False, 1), (True, 2)]
+
+
+def test_an_outcome_that_found_no_room_is_counted() -> None:
+    buffer = PatternBuffer()
+    for number in range(MAX_OUTCOMES + 3):
+        buffer.add_outcome(f"v1-{number}", Action.RETRY, success=True, duration_ms=1.0, at=START)
+    buffer.add_outcome("v1-0", Action.RETRY, success=True, duration_ms=1.0, at=START)
+    assert len(buffer.take()[1]) == MAX_OUTCOMES
+    assert (buffer.take_dropped(), buffer.take_dropped()) == (3, 0)
 
 
 def test_a_fault_in_a_flow_tells_where() -> None:
