@@ -1,4 +1,4 @@
-"""What a web worker with only PostgreSQL and DragonflyDB keeps resident: `python -m benchmarks.chaos memory`.
+"""What a web worker with only PostgreSQL and DragonflyDB keeps resident: `make bench ARGS="chaos memory"`.
 
 RSS counts every page that the process has in memory, those of shared libraries and those it still shares with gunicorn's master in full.
 PSS counts a shared page in parts, one for each process that has it: the sum over all processes is what they cost together.
