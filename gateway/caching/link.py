@@ -72,6 +72,12 @@ class Link:
         """Whether it was down a short while ago, and may lack what its fallbacks hold."""
         return self._returned_at is not None and self._clock.monotonic() - self._returned_at < RETURNED_LATELY_SECONDS
 
+    def distrust_before_return_of(self, first: "Link") -> None:
+        """What was written here before `first` was back may be older than what was written there since."""
+        if first._returned_at is not None:
+            ago = self._clock.monotonic() - first._returned_at
+            self._distrusted_before = max(self._distrusted_before, self._clock.now().timestamp() - ago)
+
     def remember(self, key: str) -> None:
         """Note that the key changed elsewhere."""
         if len(self._changed) < MOST_REMEMBERED:

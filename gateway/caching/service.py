@@ -203,10 +203,11 @@ class Cache:
             log.info("cache_backend_returned", backend=link.backend.name)
         return answer
 
-    @staticmethod
-    def _note_failure(link: Link, error: str) -> None:
+    def _note_failure(self, link: Link, error: str) -> None:
         if link.failed():
             log.warning("cache_backend_failed", backend=link.backend.name, error=error)
+            for behind in self._links[self._links.index(link) + 1 : -1]:
+                behind.distrust_before_return_of(link)
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
