@@ -92,6 +92,7 @@ class BoundedHttp:
                 # urllib3 calls a refused connection a timeout too.
                 refused = isinstance(error, urllib3.exceptions.NewConnectionError)
                 if cut.fired or (not refused and isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError)):
+                    self.close()  # the idle ones may lead nowhere too: nobody shall wait for each of them in turn
                     raise TooLate from error
                 raise
 
@@ -101,6 +102,7 @@ class BoundedHttp:
         return self._slots.stats(idle)
 
     def close(self) -> None:
+        """Close those that are idle; one in use is closed when its call is over."""
         self._manager.clear()
 
 

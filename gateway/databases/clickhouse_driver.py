@@ -87,6 +87,7 @@ class Driver:
                     yield client
                 except (vendor.Error, OSError, EOFError) as error:
                     if cut.fired or (time.monotonic() - began >= silence and isinstance(error, NO_WORD)):
+                        self._connections.close()  # the idle ones may lead nowhere too: nobody shall wait for each of them in turn
                         raise made(NAME, ENGINE, LATE, retry_after_seconds=2) from error
                     raise translate(error) from error
         except PoolExhausted as error:

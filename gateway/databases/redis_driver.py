@@ -4,7 +4,8 @@ Source: redis-py 8 (connection.py).
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from queue import Empty
 from typing import Any
 
 import redis
@@ -16,7 +17,7 @@ from redis.retry import Retry
 
 from gateway.databases.driven import PooledSettings
 from gateway.databases.error_rules import LATE, made
-from gateway.databases.errors import AnswerTooLarge, DatabaseUnreachable
+from gateway.databases.errors import AnswerTooLarge, DatabaseTimeout, DatabaseUnreachable
 from gateway.databases.limits import POOL_WAIT_SECONDS
 from gateway.databases.model import DatabaseName, PoolStats, ResultSet
 from gateway.databases.redis_errors import translate
@@ -45,6 +46,17 @@ class CountingPool(BlockingConnectionPool):
             if waiting and "No connection available" in str(error):  # the driver has no class of its own for it
                 raise vendor.MaxConnectionsError from error
             raise
+
+    def disconnect_idle(self) -> None:
+        """Close the connections that nobody uses; each is opened again by its next user."""
+        idle: list[Any] = []
+        with suppress(Empty):
+            while True:
+                idle.append(self.pool.get_nowait())  # taken out, so that nobody begins to use it meanwhile
+        for connection in reversed(idle):
+            if connection is not None:
+                connection.disconnect()
+            self.pool.put_nowait(connection)
 
     def stats(self) -> PoolStats:
         """In use and idle as of now; idle ones may have been closed by the server meanwhile."""
@@ -116,9 +128,20 @@ class Driver:
     def translated(self) -> Iterator[None]:
         """Turn redis-py's errors, and those of reading a reply, into ours.
 
+        After a silence the idle connections may lead nowhere too: nobody shall wait for each of them in turn.
+
         Raises:
             DatabaseError: any of its subclasses, never a vendor exception.
         """
+        try:
+            with self._as_ours():
+                yield
+        except DatabaseTimeout:
+            self._pool.disconnect_idle()
+            raise
+
+    @contextmanager
+    def _as_ours(self) -> Iterator[None]:
         try:
             yield
         except (vendor.RedisError, vendor.RedisClusterException, vendor.ChildDeadlockedError, vendor.IncorrectPolicyType) as error:

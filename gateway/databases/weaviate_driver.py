@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from config.databases import WeaviateSettings
@@ -15,52 +16,27 @@ from gateway.databases.collecting import RowCollector
 from gateway.databases.connections import Slots
 from gateway.databases.deadline import cut_off_after
 from gateway.databases.documents import as_table
-from gateway.databases.error_rules import LATE, made
-from gateway.databases.errors import StatementInvalid
+from gateway.databases.errors import DatabaseTimeout, StatementInvalid
 from gateway.databases.limits import POOL_WAIT_SECONDS
 from gateway.databases.model import PoolStats, ResultSet
 from gateway.databases.weaviate_client import (
-    AdditionalConfig,
-    AuthApiKey,
-    ConnectionParams,
     ExpectedStatusCodes,
-    GrpcConfig,
-    Timeout,
-    WeaviateClient,
     health,
-    httpx,
 )
-from gateway.databases.weaviate_errors import ENGINE, NAME, TRANSLATED, NotServing, translate
-from gateway.databases.weaviate_waiting import CHANNEL_OPTIONS, BoundedStub, BoundedTransport, begin, left, without_retry
+from gateway.databases.weaviate_errors import NAME, TRANSLATED, NotServing, translate
+from gateway.databases.weaviate_session import Session
+from gateway.databases.weaviate_waiting import begin, without_retry
 
 
 class Driver:
-    """One client for one process; many threads use it at once, as many as it has connections."""
+    """One session for one process, and another after a silence; many threads use it at once, as many as it has connections."""
 
     def __init__(self, host: str, settings: WeaviateSettings) -> None:
-        self._settings = settings
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells each request, and the poller asks every few seconds
         self._slots = Slots(settings.pool_size, POOL_WAIT_SECONDS)
-        self._connecting = threading.Lock()
-        self._transport: BoundedTransport | None = None
-        self._client = WeaviateClient(
-            connection_params=ConnectionParams.from_params(
-                http_host=host,
-                http_port=settings.port,
-                http_secure=False,
-                grpc_host=host,
-                grpc_port=settings.grpc_port,
-                grpc_secure=False,
-            ),
-            auth_client_secret=AuthApiKey(settings.api_key.get_secret_value()) if settings.api_key else None,
-            additional_config=AdditionalConfig(
-                timeout=Timeout(init=settings.timeout_seconds, query=settings.timeout_seconds, insert=settings.timeout_seconds),
-                grpc_config=GrpcConfig(channel_options=CHANNEL_OPTIONS),
-            ),
-            skip_init_checks=True,  # they ask PyPI for a newer client; ping() checks both doors itself
-        )
-        connection: Any = self._client._connection
-        connection._make_client = self._make_http_client  # the one way to bring our own HTTP
+        self._open_session = partial(Session, host, settings)
+        self._lock = threading.Lock()
+        self._session = self._open_session()
 
     @contextmanager
     def client(self, timeout_seconds: float) -> Iterator[Any]:
@@ -71,11 +47,14 @@ class Driver:
         """
         wire = begin(timeout_seconds)
         try:
-            with self._slots.one(timeout_seconds), cut_off_after(timeout_seconds, wire.cut) as cut:
+            with self._slots.one(timeout_seconds), self._using() as session, cut_off_after(timeout_seconds, wire.cut) as cut:
                 try:
-                    yield self._connected()
+                    yield session.connected()
                 except TRANSLATED as error:
-                    raise (translate(TooLate()) if cut.fired else translate(error)) from error
+                    failure = translate(TooLate()) if cut.fired else translate(error)
+                    if isinstance(failure, DatabaseTimeout):
+                        self._leave(session)
+                    raise failure from error
         except TRANSLATED as error:
             raise translate(error) from error
 
@@ -104,35 +83,34 @@ class Driver:
         return _as_result(answer.get("data") or {}, max_rows)
 
     def pool_stats(self) -> PoolStats:
-        return self._slots.stats(self._transport.idle() if self._transport else 0)
+        return self._slots.stats(self._session.idle())
 
     def close(self) -> None:
-        self._client.close()
+        self._session.close()
 
-    def _connected(self) -> Any:
-        if self._client.is_connected():
-            return self._client
-        if not self._connecting.acquire(timeout=left()):
-            raise made(NAME, ENGINE, LATE, retry_after_seconds=2)
+    @contextmanager
+    def _using(self) -> Iterator[Session]:
+        """The session for one caller. Whoever comes out last of one that was left closes it."""
+        with self._lock:
+            session = self._session
+            session.users += 1
         try:
-            if not self._client.is_connected():
-                self._connect()
-            return self._client
+            yield session
         finally:
-            self._connecting.release()
+            with self._lock:
+                session.users -= 1
+                is_over = session is not self._session and session.users == 0
+            if is_over:
+                session.close()
 
-    def _connect(self) -> None:
-        try:
-            self._client.connect()
-        except BaseException:
-            self._client.close()
-            raise
-        connection: Any = self._client._connection
-        connection._grpc_stub = BoundedStub(connection._grpc_stub)
+    def _leave(self, session: Session) -> None:
+        """Let the calls to come open connections of their own: after a silence nobody knows whether these still lead anywhere.
 
-    def _make_http_client(self, _colour: str) -> httpx.Client:
-        self._transport = BoundedTransport(self._settings.pool_size)
-        return httpx.Client(headers=self._client._connection._headers, transport=self._transport, trust_env=False)
+        gRPC would go on with the connection that it has for as long as the kernel sends it again, a quarter of an hour.
+        """
+        with self._lock:
+            if session is self._session:
+                self._session = self._open_session()
 
     @staticmethod
     def _check_grpc(connection: Any) -> None:

@@ -21,6 +21,7 @@ CHANNEL_OPTIONS = [
     ("grpc.min_reconnect_backoff_ms", 1000),
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.enable_http_proxy", 0),
+    ("grpc.use_local_subchannel_pool", 1),  # else all channels of a process share one connection, a silent one too
 ]
 _thread = threading.local()
 

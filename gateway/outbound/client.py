@@ -10,7 +10,7 @@ import json as json_text
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from gateway.errors import UpstreamInvalid
 from gateway.observability.context import current_request_id
 from gateway.outbound.answer import Answer
 from gateway.outbound.deadline import DeadlineHTTPConnection, DeadlineHTTPSConnection, Exchange, current_exchange
-from gateway.outbound.errors import RequestInvalid, UpstreamUnreachable
+from gateway.outbound.errors import CallTimedOut, RequestInvalid, UpstreamUnreachable
 from gateway.outbound.translation import translate
 from gateway.version import VERSION
 
@@ -91,6 +91,10 @@ class HttpClient:
         except UpstreamUnreachable:
             if not _may_repeat(exchange, call):
                 raise
+        except CallTimedOut:
+            if not exchange.connected:
+                self._forget_idle(url)
+            raise
         return self._exchange(Exchange(remaining=exchange.remaining, force_fresh=True), call)
 
     def close(self) -> None:
@@ -114,6 +118,18 @@ class HttpClient:
                 pool_timeout=exchange.time_left(),
             )
             return _read(response, call.max_bytes)
+
+    def _forget_idle(self, url: str) -> None:
+        """After silence on a kept connection the others to that host may lead nowhere too: nobody shall wait for each of them in turn.
+
+        Those in use end with their calls.
+        """
+        manager = self._pools()
+        forgotten = manager.connection_from_url(url)
+        for key in manager.pools.keys():  # noqa: SIM118 - its container is no plain dict
+            if manager.pools.get(key) is forgotten:
+                with suppress(KeyError):  # another thread was faster
+                    del manager.pools[key]
 
     def _pools(self) -> urllib3.PoolManager:
         """This process's pools, built at first use: a forked child leaves its parent's sockets alone."""

@@ -13,7 +13,7 @@ class FaultProxy:
     """Stands between a driver and its server on a port of its own. Change `mode` at any time, for open connections too.
 
     `accepted` counts connections since the beginning; `left_waiting` holds the server's end of each
-    whose client sent something while it hung.
+    whose client sent something while it hung. These wait until they are closed: what was taken from them is lost.
 
     Modes: "pass"; "hang" (accepts, takes what comes, never answers); "reset" (resets at the server's next answer, after its first bytes).
     """
@@ -24,6 +24,7 @@ class FaultProxy:
         self.delay_seconds = 0.0
         self.accepted = 0
         self.left_waiting: set[socket.socket] = set()
+        self._lost: set[socket.socket] = set()
         self._open: set[socket.socket] = set()
         self._stopping = False
         self._listen(listen_port)
@@ -45,6 +46,10 @@ class FaultProxy:
         for connection in list(self._open):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+    def lose_all(self) -> None:
+        """Let every open connection lead nowhere from now on, and new ones work: another server took over the address, without a word."""
+        self._lost |= self._open
 
     def __enter__(self) -> Self:
         return self
@@ -97,9 +102,10 @@ class FaultProxy:
 
     def _forward(self, data: bytes, target: socket.socket, *, to_client: bool) -> bool:
         """False when the connection is to be reset."""
-        if self.mode == "hang":
-            if not to_client:
-                self.left_waiting.add(target)
+        if self.mode == "hang" and not to_client:
+            self.left_waiting.add(target)
+            self._lost.add(target)
+        if self.mode == "hang" or target in self._lost:
             return True
         if self.mode == "reset" and to_client:
             target.sendall(data[: len(data) // 2])

@@ -209,6 +209,26 @@ def test_a_restarted_server_costs_one_failed_call_at_most(database: Database, su
     assert failures <= 1
 
 
+def test_connections_that_lead_nowhere_cost_one_silent_call(database: Database, subject: Subject) -> None:
+    limit = database.pool_stats().limit
+    for proxy in subject.proxies:
+        proxy.delay_seconds = 0.05  # so that callers at the same time need a connection each
+    with ThreadPoolExecutor(limit) as pool:
+        list(pool.map(lambda _: numbers(database, subject, 3), range(2 * limit)))
+        database.ping(5)
+        assert database.pool_stats().idle > 1
+        for proxy in subject.proxies:
+            proxy.lose_all()
+        statement, parameters = subject.rows(3)
+        with pytest.raises(DatabaseTimeout):
+            database.query(statement, parameters, timeout_seconds=0.5, max_rows=10)
+        answers = pool.map(lambda _: sorted(numbers(database, subject, 3)), range(2 * limit))
+        assert list(answers) == [[1, 2, 3]] * (2 * limit)
+        with pytest.raises(DatabaseTimeout):
+            database.ping(0.5)
+        assert database.ping(5).version
+
+
 def test_a_wrong_password_is_named_so_and_is_not_worth_a_retry(subject: Subject) -> None:
     with subject.opened(**subject.wrong_password) as database, pytest.raises(DatabaseAuthenticationFailed) as raised:
         database.ping(5)
