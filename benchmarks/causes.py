@@ -8,7 +8,6 @@ import json
 import random
 import string
 import uuid
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,10 +21,8 @@ from arango.response import Response
 from clickhouse_driver import errors as clickhouse
 from psycopg2 import errors as pg
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # the client's own libraries announce what they will drop
-    import httpx
-    from weaviate import exceptions as weaviate
+from gateway.databases.weaviate_client import exceptions as weaviate
+from gateway.databases.weaviate_client import httpx
 
 # Some are words that engines use too, some look like participles: as people name things.
 WORDS = tuple(

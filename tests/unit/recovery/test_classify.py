@@ -8,7 +8,6 @@ import psycopg2
 import pytest
 import redis.exceptions
 import urllib3.exceptions
-import weaviate.exceptions
 from arango.exceptions import AQLQueryExecuteError
 from arango.request import Request
 from arango.response import Response
@@ -28,6 +27,7 @@ from gateway.databases.errors import (
     StatementConflict,
     StatementInvalid,
 )
+from gateway.databases.weaviate_client import exceptions as weaviate
 from gateway.errors import (
     Conflict,
     FieldError,
@@ -170,9 +170,9 @@ def test_our_own_types_are_known_for_sure(error: GatewayError, expected: FaultTy
         (arango(400, 1501), None, T.VALIDATION, False, "1501"),
         (arango(401, None), None, T.DATABASE_CONNECTION, False, "401"),
         (arango(503, None), None, T.DATABASE_CONNECTION, True, "503"),
-        (weaviate.exceptions.WeaviateConnectionError("no"), None, T.DATABASE_CONNECTION, True, None),
-        (weaviate.exceptions.WeaviateTimeoutError("slow"), None, T.DATABASE_CONNECTION, True, None),
-        (weaviate.exceptions.WeaviateInvalidInputError("bad"), None, T.VALIDATION, False, None),
+        (weaviate.WeaviateConnectionError("no"), None, T.DATABASE_CONNECTION, True, None),
+        (weaviate.WeaviateTimeoutError("slow"), None, T.DATABASE_CONNECTION, True, None),
+        (weaviate.WeaviateInvalidInputError("bad"), None, T.VALIDATION, False, None),
         (urllib3.exceptions.ProtocolError("broken"), None, T.UPSTREAM, True, None),
         (WerkzeugNotFound(), None, T.NOT_FOUND, False, "404"),
         (WerkzeugConflict(), None, T.CONFLICT, False, "409"),
