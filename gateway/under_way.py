@@ -3,8 +3,16 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
+Waited = Callable[[], float]  # seconds that a call has waited for its server by now, asked by any thread
 CACHE_STUCK_SECONDS = 0.03  # a cache answers within a millisecond; who comes while a call takes longer does not wait behind it
+
+
+@dataclass(eq=False, slots=True)
+class _Call:
+    began: float
+    waited: Waited | None
 
 
 class UnderWay:
@@ -15,26 +23,31 @@ class UnderWay:
         self._monotonic = monotonic
         self._stuck_seconds = stuck_seconds
         self._lock = threading.Lock()
-        self._began: list[float] = []  # in their order: a list of as many as there are threads
+        self._calls: list[_Call] = []  # as many as there are threads
 
     @contextmanager
-    def call(self) -> Iterator[float]:
-        """Around one call; yields when it began."""
+    def call(self, waited: Waited | None = None) -> Iterator[float]:
+        """Around one call; yields when it began.
+
+        Args:
+            waited: where the block does more than wait for the server: for how long it waits by now.
+        """
+        call = _Call(self._monotonic(), waited)
         with self._lock:
-            began = self._monotonic()
-            self._began.append(began)
+            self._calls.append(call)
         try:
-            yield began
+            yield call.began
         finally:
             with self._lock:
-                self._began.remove(began)
+                self._calls.remove(call)
 
     def count(self) -> int:
         """How many there are."""
-        return len(self._began)
+        return len(self._calls)
 
     @property
     def is_stuck(self) -> bool:
-        """Whether the oldest has lasted for so long that the next one had better not join it."""
+        """Whether one has lasted for so long that the next one had better not join it."""
+        now = self._monotonic()
         with self._lock:
-            return bool(self._began) and self._monotonic() - self._began[0] >= self._stuck_seconds
+            return any((call.waited() if call.waited else now - call.began) >= self._stuck_seconds for call in self._calls)

@@ -118,12 +118,16 @@ def _problem(error: BaseException, fault: Fault, status: int, recovery: ProblemR
         detail=fault.detail,
         instance=request.path,
         message=fault.detail,
-        code=error.code if isinstance(error, GatewayError) else INTERNAL_ERROR,
+        code=_code(error),
         error=_error(fault),
         recovery=recovery,
         request_id=current_request_id(),
         timestamp=services().clock.now(),
     )
+
+
+def _code(error: BaseException) -> str:
+    return error.code if isinstance(error, GatewayError) else INTERNAL_ERROR
 
 
 def _error(fault: Fault) -> ProblemError:
@@ -157,6 +161,7 @@ def _breaker(fault: Fault) -> dict[str, Any]:
 def _record(error: BaseException, fault: Fault) -> None:
     """For the request's log line, as a row of its own, and for its pattern."""
     g.fault_type = fault.type.value
+    g.refusal = {"code": _code(error), "fault_type": fault.type.value, "target": fault.target}
     if not isinstance(error, NotReady):  # what a probe is told of the gateway itself; what broke is learned where it broke
         services().patterns.observe(fault)
     services().analytics.record_fault(fault_event(fault, services().clock.now(), route=route(), tenant=current_tenant()))

@@ -94,5 +94,6 @@ def _tell(response: Response, duration_ms: float) -> None:
         bytes=event.bytes_sent,
         caller=event.caller,
         tenant=event.tenant,
+        **g.get("refusal", {}),
     )
     services().analytics.record_request(event)

@@ -36,11 +36,11 @@ class CountingPool(QueuePool):
 
     def _do_get(self) -> ConnectionPoolEntry:
         self.waits += self.checkedout() >= self.size()
-        began, connecting_before = time.monotonic(), postgres_waiting.waited_seconds()
+        began, connecting_before = time.monotonic(), postgres_waiting.waits()()
         try:
             return super()._do_get()
         finally:
-            connecting = postgres_waiting.waited_seconds() - connecting_before
+            connecting = postgres_waiting.waits()() - connecting_before
             postgres_waiting.waited_in_vain(time.monotonic() - began - connecting)
 
 
@@ -85,7 +85,7 @@ class Postgres:
         if postgres_waiting.silent_seconds() >= limit + GRACE_SECONDS:
             raise late()  # an earlier one of this request has waited for all of them
         with (
-            self._guard(self.name, postgres_waiting.waited_seconds),
+            self._guard(self.name, postgres_waiting.waits()),
             postgres_waiting.at_most(limit + GRACE_SECONDS),
             translated(),
             self.sqlalchemy_engine().begin() as connection,

@@ -95,9 +95,36 @@ def receiving_at_most(wire_bytes: int) -> Iterator[None]:
         _thread.wire_bytes = before
 
 
-def waited_seconds() -> float:
-    """How long this thread has waited for PostgreSQL in all. The difference of two readings is the time of what lies between."""
-    return getattr(_thread, "waited_seconds", 0.0)
+class Waits:
+    """A `gateway.databases.guarding.Stopwatch` of one thread's waits for PostgreSQL."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._since: float | None = None
+
+    def __call__(self) -> float:
+        return self._seconds
+
+    def waiting_seconds(self) -> float:
+        since = self._since
+        return 0.0 if since is None else time.monotonic() - since
+
+    def begin(self) -> None:
+        self._since = time.monotonic()
+
+    def end(self) -> float:
+        """The seconds of the wait that ends."""
+        seconds, self._since = self.waiting_seconds(), None
+        self._seconds += seconds
+        return seconds
+
+
+def waits() -> Waits:
+    """Those of this thread."""
+    found: Waits | None = getattr(_thread, "waits", None)
+    if found is None:
+        found = _thread.waits = Waits()
+    return found
 
 
 def waited_in_vain(seconds: float) -> None:
@@ -107,13 +134,13 @@ def waited_in_vain(seconds: float) -> None:
 
 
 def _wait(connection: Any) -> None:
-    began, answered = time.monotonic(), False
+    own, answered = waits(), False
+    own.begin()
     try:
         _wait_bounded(connection)
         answered = True
     finally:
-        seconds = time.monotonic() - began
-        _thread.waited_seconds = waited_seconds() + seconds
+        seconds = own.end()
         waited_in_vain(-silent_seconds() if answered else seconds)
 
 

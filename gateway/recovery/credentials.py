@@ -13,6 +13,7 @@ import structlog
 
 from config.secrets import SecretUnreadable
 from gateway.databases.errors import DatabaseAuthenticationFailed
+from gateway.databases.guarding import Stopwatch
 from gateway.databases.model import DatabaseName
 from gateway.databases.observing import Look
 from gateway.targets import database_target
@@ -69,7 +70,7 @@ def renewing(guard: Callable[..., AbstractContextManager[None]], credentials: Cr
     """The guard of the house's own calls, which cannot be repeated: one whose credentials are refused has them renewed for the next."""
 
     @contextmanager
-    def guarded(name: DatabaseName, stopwatch: Callable[[], float] | None = None) -> Iterator[None]:
+    def guarded(name: DatabaseName, stopwatch: Stopwatch | None = None) -> Iterator[None]:
         target = database_target(name)
         version = credentials.version(target)
         try:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from gateway.clock import Clock
 from gateway.databases.errors import DatabasePoolExhausted, DatabaseTimeout, StatementTooSlow
+from gateway.databases.guarding import Stopwatch
 from gateway.databases.model import DatabaseName, ResultSet
 from gateway.databases.observing import Look, timed_out
 from gateway.recovery.immediate import ImmediateRecovery
@@ -74,14 +75,14 @@ class DatabaseGuards:
         self._under_way = {name: UnderWay(clock.monotonic, STUCK_SECONDS) for name in DatabaseName}
 
     @contextmanager
-    def around(self, name: DatabaseName, stopwatch: Callable[[], float] | None = None) -> Iterator[None]:
+    def around(self, name: DatabaseName, stopwatch: Stopwatch | None = None) -> Iterator[None]:
         """A `gateway.databases.guarding.Guard`.
 
         Raises:
             DatabaseBreakerOpen: on entering; it is open, or a few wait already for a database that is doubted.
             DatabasePoolExhausted: on entering; too many wait already.
         """
-        with self._noticing(name), self._breakers.of(database_target(name)).guard(stopwatch=stopwatch):
+        with self._noticing(name, stopwatch), self._breakers.of(database_target(name)).guard(stopwatch=stopwatch):
             yield
 
     def reading(self, recovery: ImmediateRecovery) -> Callable[[DatabaseName, Callable[[float], ResultSet], float], ResultSet]:
@@ -129,7 +130,7 @@ class DatabaseGuards:
         return breaker.state().value if breaker else "closed"
 
     @contextmanager
-    def _noticing(self, name: DatabaseName) -> Iterator[None]:
+    def _noticing(self, name: DatabaseName, stopwatch: Stopwatch | None = None) -> Iterator[None]:
         """Let the call through if not too many wait already, and notice one that the database leaves without an answer."""
         under_way = self._under_way[name]
         stuck = under_way.is_stuck
@@ -139,7 +140,7 @@ class DatabaseGuards:
             raise refuse(database_target(name), LOOK_SECONDS)
         if stuck and under_way.count() >= self._most:
             raise DatabasePoolExhausted(name, "Too many calls wait for this database already", retry_after_seconds=LOOK_SECONDS)
-        with under_way.call() as began:
+        with under_way.call(stopwatch.waiting_seconds if stopwatch else None) as began:
             try:
                 yield
             except DatabaseTimeout as error:

@@ -39,3 +39,13 @@ def test_a_call_that_raises_has_ended() -> None:
     with pytest.raises(OSError, match="gone"), under_way.call():
         raise OSError("gone")
     assert under_way.count() == 0
+
+
+def test_a_call_that_does_more_than_wait_is_judged_by_its_wait() -> None:
+    clock = FakeClock()
+    under_way, waited = UnderWay(clock.monotonic, stuck_seconds=2), [0.0]
+    with under_way.call(lambda: waited[0]):
+        clock.advance(60)
+        assert not under_way.is_stuck
+        waited[0] = 2.0
+        assert under_way.is_stuck

@@ -42,6 +42,7 @@ def test_a_request_is_logged_and_written_down_once() -> None:
         "t1",
         "r1",
     )
+    assert (line["code"], line["fault_type"], line["target"]) == ("FLOW_NOT_FOUND", "NOT_FOUND_ERROR", None)
     (event,) = container.analytics.recorded
     assert (event.route, event.status, event.tenant, event.caller) == ("/api/v1/flows/<flow_id>", 404, "t1", "anonymous")
     assert event.bytes_sent > 0

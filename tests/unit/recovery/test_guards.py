@@ -21,6 +21,18 @@ NAME = DatabaseName.CLICKHOUSE
 THREADS = 5
 
 
+class Stopwatch:
+    """Of a thread that waits for the database now, or does something else."""
+
+    waiting = 0.0
+
+    def __call__(self) -> float:
+        return 0.0
+
+    def waiting_seconds(self) -> float:
+        return self.waiting
+
+
 class Bench:
     """ClickHouse's breaker and what leads to it."""
 
@@ -109,6 +121,20 @@ def test_while_it_is_doubted_a_few_may_wait_and_the_others_are_refused() -> None
     bench.wait_in_vain(2.0)
     with bench.guards.around(NAME):
         pass  # one may try although it is doubted
+
+
+def test_blocks_that_do_something_else_for_long_are_no_calls_that_hang() -> None:
+    """The relay sends to the broker within a transaction: PostgreSQL is not to blame for its length."""
+    bench, watch = Bench(), Stopwatch()
+    with ExitStack() as busy:
+        for _ in range(THREADS):
+            busy.enter_context(bench.guards.around(NAME, watch))
+            bench.clock.advance(1.0)
+        assert bench.asked_to_look == []
+        watch.waiting = 0.3
+        with pytest.raises(DatabasePoolExhausted):
+            busy.enter_context(bench.guards.around(NAME, watch))
+    assert bench.asked_to_look == [NAME]
 
 
 def test_calls_that_are_stuck_ask_for_a_look_and_one_that_is_stuck_too_keeps_further_calls_out() -> None:
