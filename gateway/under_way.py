@@ -45,9 +45,13 @@ class UnderWay:
         """How many there are."""
         return len(self._calls)
 
-    @property
-    def is_stuck(self) -> bool:
-        """Whether one has lasted for so long that the next one had better not join it."""
+    def stuck(self) -> int:
+        """How many have lasted for so long that the next one had better not join them."""
         now = self._monotonic()
         with self._lock:
-            return any((call.waited() if call.waited else now - call.began) >= self._stuck_seconds for call in self._calls)
+            return sum((call.waited() if call.waited else now - call.began) >= self._stuck_seconds for call in self._calls)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether there is one that is stuck."""
+        return self.stuck() > 0

@@ -6,6 +6,7 @@ Meanwhile a few calls at a time may wait for it, and before anybody doubts it no
 bulkhead): the others have other work.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -72,6 +73,7 @@ class DatabaseGuards:
         self._clock = clock
         self._looked_bad: set[str] = set()
         self._silent_until: dict[str, float] = {}
+        self._answered_at: dict[str, float] = {}
         self._under_way = {name: UnderWay(clock.monotonic, STUCK_SECONDS) for name in DatabaseName}
 
     @contextmanager
@@ -133,12 +135,12 @@ class DatabaseGuards:
     def _noticing(self, name: DatabaseName, stopwatch: Stopwatch | None = None) -> Iterator[None]:
         """Let the call through if not too many wait already, and notice one that the database leaves without an answer."""
         under_way = self._under_way[name]
-        stuck = under_way.is_stuck
+        stuck = under_way.stuck()
         if stuck:
             self.looker.look_soon(name)
         if under_way.count() >= FEW and self.doubts(name):
             raise refuse(database_target(name), LOOK_SECONDS)
-        if stuck and under_way.count() >= self._most:
+        if stuck >= self._most or (stuck and under_way.count() >= self._most and not self._just_answered(name)):
             raise DatabasePoolExhausted(name, "Too many calls wait for this database already", retry_after_seconds=LOOK_SECONDS)
         with under_way.call(stopwatch.waiting_seconds if stopwatch else None) as began:
             try:
@@ -146,6 +148,11 @@ class DatabaseGuards:
             except DatabaseTimeout as error:
                 self._note_silence(name, error, began)
                 raise
+            self._answered_at[name] = self._clock.monotonic()
+
+    def _just_answered(self, name: DatabaseName) -> bool:
+        """One call waits for long, a lock perhaps, while others are answered: it is not the database that hangs."""
+        return self._clock.monotonic() - self._answered_at.get(name, -math.inf) < STUCK_SECONDS
 
     def _note_silence(self, name: DatabaseName, error: DatabaseTimeout, began: float) -> None:
         now = self._clock.monotonic()

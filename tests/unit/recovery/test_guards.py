@@ -171,6 +171,20 @@ def test_some_threads_never_wait_for_a_database_that_all_others_wait_for() -> No
     assert bench.state == "closed"
 
 
+def test_one_call_that_waits_long_keeps_nobody_out_while_others_are_answered() -> None:
+    bench = Bench()
+    with ExitStack() as stack:
+        stack.enter_context(bench.guards.around(NAME))  # for a lock
+        bench.clock.advance(STUCK_SECONDS)
+        with bench.guards.around(NAME):
+            pass
+        for _ in range(THREADS - SPARE_THREADS):
+            stack.enter_context(bench.guards.around(NAME))
+        bench.clock.advance(STUCK_SECONDS)
+        with pytest.raises(DatabasePoolExhausted), bench.guards.around(NAME):
+            pytest.fail("was called")
+
+
 def test_a_blip_opens_nothing() -> None:
     bench = Bench()
     bench.wait_in_vain(2.0)
