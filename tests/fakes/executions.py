@@ -1,6 +1,7 @@
 """Everything that running flows needs besides PostgreSQL: a registry, services, and workers that run when a test says so."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,7 @@ from gateway.configuration.errors import FlowNotFound
 from gateway.configuration.model import CopyState, Known, Source
 from gateway.databases.postgres import Postgres
 from gateway.errors import GatewayError
-from gateway.executions.model import ExecutionView
+from gateway.executions.model import ExecutionAction, ExecutionView
 from gateway.executions.ports import StartReport, StatusReport
 from gateway.executions.service import Executions
 from gateway.flows.model import FlowDefinition
@@ -44,6 +45,10 @@ def flow_document(nodes: dict[str, dict[str, Any]], edges: list[tuple[Any, ...]]
         ],
         **more,
     }
+
+
+SERVICE = {"type": "service", "config": {"service": "prices", "path": "/today"}}
+CHAIN = flow_document({"fetch": SERVICE, "after": {"output": "${nodes.fetch.output.body}"}}, [("fetch", "after")])
 
 
 @dataclass
@@ -107,6 +112,10 @@ class ExecutionWorld:
         self.outbox = Outbox(self.postgres, self.relay, self.clock)
         self.executions = self.another_process()
 
+    def act(self, execution_id: str, action: str, reason: str | None = None) -> ExecutionView:
+        """What a client asks of an execution."""
+        return self.executions.act(execution_id, ExecutionAction(action), caller="alice", reason=reason)
+
     def another_process(self) -> Executions:
         """Executions as another process would have them, on the same rows."""
         return Executions(
@@ -148,3 +157,13 @@ class ExecutionWorld:
     def close(self) -> None:
         self.executions.stop()
         self.postgres.close()
+
+
+@contextmanager
+def chain_world(postgres_url: str) -> Iterator[ExecutionWorld]:
+    """A world that knows `CHAIN` and the service that it calls."""
+    world = ExecutionWorld(postgres_url)
+    world.directory.add("prices", 9000)
+    world.flows.add(CHAIN)
+    yield world
+    world.close()

@@ -11,25 +11,16 @@ from gateway.errors import InvalidInput
 from gateway.executions.errors import ActionImpossible, ExecutionNotFound
 from gateway.executions.model import MAX_ACTIONS, MAX_LOST_ATTEMPTS, ExecutionAction, ExecutionStatus, ExecutionView
 from gateway.outbound.answer import Answer
-from tests.fakes.executions import ExecutionWorld, flow_document
+from tests.fakes.executions import SERVICE, ExecutionWorld, chain_world, flow_document
 from tests.fakes.upstream import json_answer
 
-SERVICE = {"type": "service", "config": {"service": "prices", "path": "/today"}}
-CHAIN = flow_document({"fetch": SERVICE, "after": {"output": "${nodes.fetch.output.body}"}}, [("fetch", "after")])
 LEASE_SECONDS = 30.0
 
 
 @pytest.fixture
 def world(postgres_url: str) -> Iterator[ExecutionWorld]:
-    world = ExecutionWorld(postgres_url)
-    world.directory.add("prices", 9000)
-    world.flows.add(CHAIN)
-    yield world
-    world.close()
-
-
-def act(world: ExecutionWorld, execution_id: str, action: str, reason: str | None = None) -> ExecutionView:
-    return world.executions.act(execution_id, ExecutionAction(action), caller="alice", reason=reason)
+    with chain_world(postgres_url) as world:
+        yield world
 
 
 def statuses(view: ExecutionView) -> dict[str, str]:
@@ -59,7 +50,7 @@ def outcomes(world: ExecutionWorld) -> list[str]:
 
 def test_nothing_of_a_cancelled_execution_runs(world: ExecutionWorld) -> None:
     execution_id = world.start()
-    view = act(world, execution_id, "cancel", "wrong city")
+    view = world.act(execution_id, "cancel", "wrong city")
     assert (view.status, statuses(view)) == (ExecutionStatus.CANCELLED, {"fetch": "cancelled", "after": "cancelled"})
     assert view.completed_at is not None
     world.pump()
@@ -72,7 +63,7 @@ def test_nothing_of_a_cancelled_execution_runs(world: ExecutionWorld) -> None:
 
 def test_the_late_result_of_a_cancelled_node_changes_nothing(world: ExecutionWorld) -> None:
     execution_id = world.start()
-    during_the_call(world, lambda: act(world, execution_id, "cancel"))
+    during_the_call(world, lambda: world.act(execution_id, "cancel"))
     world.pump()
     view = world.executions.get(execution_id)
     assert (view.status, statuses(view)) == (ExecutionStatus.CANCELLED, {"fetch": "cancelled", "after": "cancelled"})
@@ -86,7 +77,7 @@ def test_the_late_result_of_a_cancelled_node_changes_nothing(world: ExecutionWor
 
 def test_the_late_failure_of_a_cancelled_node_is_not_tried_again_and_blames_nobody(world: ExecutionWorld) -> None:
     execution_id = world.start()
-    during_the_call(world, lambda: act(world, execution_id, "cancel"), json_answer({}, status=404))
+    during_the_call(world, lambda: world.act(execution_id, "cancel"), json_answer({}, status=404))
     world.pump()
     assert world.executions.get(execution_id).status is ExecutionStatus.CANCELLED
     assert world.faults == []
@@ -96,7 +87,7 @@ def test_a_retry_that_waits_for_its_time_is_cancelled(world: ExecutionWorld) -> 
     world.http.answers = [json_answer({}, status=503), json_answer({})]
     execution_id = world.start()
     world.pump()
-    act(world, execution_id, "cancel")
+    world.act(execution_id, "cancel")
     world.clock.advance(60)
     world.pump()
     assert len(world.http.sent) == 1
@@ -104,15 +95,15 @@ def test_a_retry_that_waits_for_its_time_is_cancelled(world: ExecutionWorld) -> 
 
 def test_cancelling_again_changes_nothing_and_is_not_written_down(world: ExecutionWorld) -> None:
     execution_id = world.start()
-    first = act(world, execution_id, "cancel")
+    first = world.act(execution_id, "cancel")
     world.clock.advance(5)
-    assert act(world, execution_id, "cancel") == first
+    assert world.act(execution_id, "cancel") == first
 
 
 def test_a_waiter_is_told_of_a_cancel_and_of_a_pause(world: ExecutionWorld) -> None:
     cancelled, paused = world.start(), world.start()
-    act(world, cancelled, "cancel")
-    act(world, paused, "pause")
+    world.act(cancelled, "cancel")
+    world.act(paused, "pause")
     assert world.executions.wait(cancelled, 30).status is ExecutionStatus.CANCELLED
     assert world.executions.wait(paused, 30).status is ExecutionStatus.PAUSED
 
@@ -122,14 +113,14 @@ def test_a_waiter_is_told_of_a_cancel_and_of_a_pause(world: ExecutionWorld) -> N
 
 def test_a_paused_execution_begins_nothing_and_goes_on_when_it_is_resumed(world: ExecutionWorld) -> None:
     execution_id = world.start()
-    view = act(world, execution_id, "pause")
+    view = world.act(execution_id, "pause")
     assert (view.status, statuses(view)) == (ExecutionStatus.PAUSED, {"fetch": "paused", "after": "pending"})
     world.pump()
     world.clock.advance(100)
     world.executions.sweep()
     world.pump()
     assert world.http.sent == []
-    assert statuses(act(world, execution_id, "resume")) == {"fetch": "ready", "after": "pending"}
+    assert statuses(world.act(execution_id, "resume")) == {"fetch": "ready", "after": "pending"}
     world.pump()
     view = world.executions.get(execution_id)
     assert (view.status, view.result) == (ExecutionStatus.COMPLETED, {})
@@ -137,11 +128,11 @@ def test_a_paused_execution_begins_nothing_and_goes_on_when_it_is_resumed(world:
 
 def test_what_is_under_way_finishes_and_its_result_is_kept(world: ExecutionWorld) -> None:
     execution_id = world.start()
-    during_the_call(world, lambda: act(world, execution_id, "pause"), json_answer("kept"))
+    during_the_call(world, lambda: world.act(execution_id, "pause"), json_answer("kept"))
     world.pump()
     view = world.executions.get(execution_id)
     assert (view.status, statuses(view)) == (ExecutionStatus.PAUSED, {"fetch": "completed", "after": "paused"})
-    act(world, execution_id, "resume")
+    world.act(execution_id, "resume")
     world.pump()
     assert world.executions.get(execution_id).result == "kept"
     assert len(world.http.sent) == 1
@@ -150,7 +141,7 @@ def test_what_is_under_way_finishes_and_its_result_is_kept(world: ExecutionWorld
 def test_the_last_node_ends_a_paused_execution(world: ExecutionWorld) -> None:
     world.flows.add(flow_document({"fetch": SERVICE}))
     execution_id = world.start()
-    during_the_call(world, lambda: act(world, execution_id, "pause"))
+    during_the_call(world, lambda: world.act(execution_id, "pause"))
     world.pump()
     assert world.executions.get(execution_id).status is ExecutionStatus.COMPLETED
 
@@ -159,9 +150,9 @@ def test_a_timer_stands_through_a_pause(world: ExecutionWorld) -> None:
     world.http.answers = [json_answer({}, status=429, Retry_After="60"), json_answer("second")]
     execution_id = world.start()
     world.pump()
-    act(world, execution_id, "pause")
+    world.act(execution_id, "pause")
     world.clock.advance(20)
-    act(world, execution_id, "resume")
+    world.act(execution_id, "resume")
     world.pump()
     assert len(world.http.sent) == 1
     world.clock.advance(41)
@@ -172,14 +163,14 @@ def test_a_timer_stands_through_a_pause(world: ExecutionWorld) -> None:
 def test_a_timer_that_ran_out_during_a_pause_is_due_at_once(world: ExecutionWorld) -> None:
     world.http.answers = [json_answer({}, status=429, Retry_After="60"), json_answer("second")]
     execution_id = world.start()
-    during_the_call(world, lambda: act(world, execution_id, "pause"), json_answer({}, status=429, Retry_After="60"))
+    during_the_call(world, lambda: world.act(execution_id, "pause"), json_answer({}, status=429, Retry_After="60"))
     world.pump()
     assert statuses(world.executions.get(execution_id))["fetch"] == "paused"
     world.clock.advance(61)
     world.pump()
     assert len(world.http.sent) == 1
     world.http.answers = [json_answer("second")]
-    act(world, execution_id, "resume")
+    world.act(execution_id, "resume")
     world.pump()
     assert world.executions.get(execution_id).result == "second"
 
@@ -189,7 +180,7 @@ def test_a_node_whose_worker_died_in_a_paused_execution_waits_with_the_others(wo
     other = world.another_process()
 
     def a_late_message_and_the_sweeper() -> None:
-        act(world, execution_id, "pause")
+        world.act(execution_id, "pause")
         world.clock.advance(LEASE_SECONDS + 1)
         other.run_node(execution_id, "fetch")
         world.executions.sweep()
@@ -198,7 +189,7 @@ def test_a_node_whose_worker_died_in_a_paused_execution_waits_with_the_others(wo
     world.pump()
     assert statuses(world.executions.get(execution_id)) == {"fetch": "paused", "after": "pending"}
     assert len(world.http.sent) == 1
-    act(world, execution_id, "resume")
+    world.act(execution_id, "resume")
     world.pump()
     assert world.executions.get(execution_id).status is ExecutionStatus.COMPLETED
     assert outcomes(world) == ["succeeded", "lost", "succeeded"]  # of `after`, then of `fetch`
@@ -206,7 +197,7 @@ def test_a_node_whose_worker_died_in_a_paused_execution_waits_with_the_others(wo
 
 def test_a_failure_ends_a_paused_execution_too(world: ExecutionWorld) -> None:
     execution_id = world.start()
-    during_the_call(world, lambda: act(world, execution_id, "pause"), json_answer({}, status=404))
+    during_the_call(world, lambda: world.act(execution_id, "pause"), json_answer({}, status=404))
     world.pump()
     view = world.executions.get(execution_id)
     assert (view.status, statuses(view)) == (ExecutionStatus.FAILED, {"fetch": "failed", "after": "cancelled"})
@@ -224,7 +215,7 @@ def test_a_failed_execution_is_retried_from_its_failed_node(world: ExecutionWorl
     assert statuses(failed) == {"a": "completed", "b": "failed", "end": "cancelled"}
     world.flows.add(flow_document({"a": {"output": "another definition"}}, version="2.0.0"))
     world.clock.advance(60)
-    view = act(world, failed.id, "retry", "fixed upstream")
+    view = world.act(failed.id, "retry", "fixed upstream")
     assert (view.status, statuses(view)) == (ExecutionStatus.RUNNING, {"a": "completed", "b": "ready", "end": "pending"})
     assert (view.error, view.completed_at, view.nodes[1].error) == (None, None, None)
     world.pump()
@@ -246,7 +237,7 @@ def test_a_retry_has_a_fresh_budget_of_attempts(world: ExecutionWorld) -> None:
         return world.executions.get(execution_id)
 
     assert (run_to_its_end().status, len(world.http.sent)) == (ExecutionStatus.FAILED, 2)
-    act(world, execution_id, "retry")
+    world.act(execution_id, "retry")
     view = run_to_its_end()
     assert (view.status, view.nodes[0].attempts) == (ExecutionStatus.FAILED, 4)
 
@@ -276,7 +267,7 @@ def test_edges_that_were_decided_while_it_failed_still_stand_when_it_is_retried(
     view = world.executions.get(execution_id)
     assert (view.status, statuses(view)["slow"], statuses(view)["bad"]) == (ExecutionStatus.FAILED, "completed", "failed")
     world.directory.add("bad", 9001)
-    act(world, execution_id, "retry")
+    world.act(execution_id, "retry")
     world.pump()
     view = world.executions.get(execution_id)
     expected = dict.fromkeys(nodes, "completed") | {"untaken": "skipped", "beyond": "skipped"}
@@ -285,9 +276,9 @@ def test_edges_that_were_decided_while_it_failed_still_stand_when_it_is_retried(
 
 def test_a_cancelled_execution_is_retried_where_it_was_cancelled(world: ExecutionWorld) -> None:
     execution_id = world.start()
-    during_the_call(world, lambda: act(world, execution_id, "cancel"))
+    during_the_call(world, lambda: world.act(execution_id, "cancel"))
     world.pump()
-    act(world, execution_id, "retry")
+    world.act(execution_id, "retry")
     world.http.answers = [json_answer("in time")]
     world.pump()
     view = world.executions.get(execution_id)
@@ -299,8 +290,8 @@ def test_a_worker_from_before_the_cancel_cannot_write_into_the_retry(world: Exec
     execution_id = world.start()
 
     def cancel_and_retry_elsewhere() -> None:
-        act(world, execution_id, "cancel")
-        act(world, execution_id, "retry")
+        world.act(execution_id, "cancel")
+        world.act(execution_id, "retry")
         world.http.answers = [json_answer("in time")]
         world.another_process().run_node(execution_id, "fetch")
 
@@ -317,7 +308,7 @@ def test_a_worker_from_before_the_cancel_cannot_write_into_the_retry(world: Exec
 def test_a_completed_execution_stays_as_it_is(world: ExecutionWorld, action: ExecutionAction) -> None:
     before = world.run()
     with pytest.raises(ActionImpossible) as raised:
-        act(world, before.id, action)
+        world.act(before.id, action)
     assert (raised.value.status, raised.value.possible) == (ExecutionStatus.COMPLETED, ())
     assert world.executions.get(before.id) == before
 
@@ -325,21 +316,21 @@ def test_a_completed_execution_stays_as_it_is(world: ExecutionWorld, action: Exe
 @pytest.mark.parametrize("unknown", ["nope", "a\x00b", "\ud800"])
 def test_an_unknown_execution_is_not_found(world: ExecutionWorld, unknown: str) -> None:
     with pytest.raises(ExecutionNotFound):
-        act(world, unknown, "cancel")
+        world.act(unknown, "cancel")
 
 
 @pytest.mark.parametrize("reason", ["", "x" * 501, "a\nb"])
 def test_a_reason_is_bounded(world: ExecutionWorld, reason: str) -> None:
     execution_id = world.start()
     with pytest.raises(InvalidInput):
-        act(world, execution_id, "cancel", reason)
+        world.act(execution_id, "cancel", reason)
     assert world.executions.get(execution_id).actions == ()
 
 
 def test_who_did_what_when_and_why_is_kept(world: ExecutionWorld) -> None:
     execution_id = world.start()
     for action, reason in (("pause", "lunch"), ("resume", None), ("cancel", "enough"), ("retry", None)):
-        act(world, execution_id, action, reason)
+        world.act(execution_id, action, reason)
         world.clock.advance(1)
     kept = world.executions.get(execution_id).actions
     assert [(each.action.value, each.reason, each.caller) for each in kept] == [
@@ -360,8 +351,8 @@ def test_who_did_what_when_and_why_is_kept(world: ExecutionWorld) -> None:
 def test_of_many_actions_the_latest_are_kept(world: ExecutionWorld) -> None:
     execution_id = world.start()
     for _ in range(MAX_ACTIONS // 2 + 1):
-        act(world, execution_id, "pause")
-        act(world, execution_id, "resume", "the last")
+        world.act(execution_id, "pause")
+        world.act(execution_id, "resume", "the last")
     kept = world.executions.get(execution_id).actions
     assert (len(kept), kept[-1].reason) == (MAX_ACTIONS, "the last")
 
@@ -388,7 +379,7 @@ def test_what_is_handed_back_in_a_paused_execution_waits(world: ExecutionWorld) 
     execution_id = world.start()
 
     def pause_and_leave() -> None:
-        act(world, execution_id, "pause")
+        world.act(execution_id, "pause")
         assert world.executions.hand_back(os.getppid()) == 0
 
     during_the_call(world, pause_and_leave)

@@ -13,12 +13,11 @@ from sqlalchemy import text
 from gateway.executions.errors import ActionImpossible
 from gateway.executions.model import ExecutionAction, ExecutionStatus
 from gateway.outbound.answer import Answer
-from tests.fakes.executions import ExecutionWorld, flow_document
+from tests.fakes.executions import SERVICE, ExecutionWorld, flow_document
 from tests.fakes.upstream import json_answer
 
 EXECUTIONS = 4
 ACTIONS_EACH = 120
-SERVICE = {"type": "service", "config": {"service": "prices", "path": "/today"}}
 NODES: dict[str, Any] = {
     "a": SERVICE,
     **dict.fromkeys(("b", "c", "d"), SERVICE),

@@ -8,26 +8,15 @@ from typing import Any
 import pytest
 
 from gateway.errors import Unavailable
-from gateway.executions.model import ExecutionAction, ExecutionView
 from gateway.outbox.service import Work
-from tests.fakes.executions import ExecutionWorld, flow_document
+from tests.fakes.executions import ExecutionWorld, chain_world
 from tests.fakes.upstream import json_answer
-
-SERVICE = {"type": "service", "config": {"service": "prices", "path": "/today"}}
-CHAIN = flow_document({"fetch": SERVICE, "after": {"output": "${nodes.fetch.output.body}"}}, [("fetch", "after")])
 
 
 @pytest.fixture
 def world(postgres_url: str) -> Iterator[ExecutionWorld]:
-    world = ExecutionWorld(postgres_url)
-    world.directory.add("prices", 9000)
-    world.flows.add(CHAIN)
-    yield world
-    world.close()
-
-
-def act(world: ExecutionWorld, execution_id: str, action: str, reason: str | None = None) -> ExecutionView:
-    return world.executions.act(execution_id, ExecutionAction(action), caller="alice", reason=reason)
+    with chain_world(postgres_url) as world:
+        yield world
 
 
 def after_the_next_transaction(world: ExecutionWorld, do: Callable[[], object]) -> None:
@@ -51,11 +40,11 @@ def told(world: ExecutionWorld) -> list[str]:
 def test_the_registry_hears_of_each_status_in_order(world: ExecutionWorld) -> None:
     world.http.answers = [json_answer({}, status=404), json_answer(1)]
     execution_id = world.start()
-    act(world, execution_id, "pause")
+    world.act(execution_id, "pause")
     world.pump()
-    act(world, execution_id, "resume")
+    world.act(execution_id, "resume")
     world.pump()
-    act(world, execution_id, "retry")
+    world.act(execution_id, "retry")
     world.pump()
     assert told(world) == ["started", "paused", "failed", "completed"]
     assert world.reports.keys == [execution_id]
@@ -63,9 +52,9 @@ def test_the_registry_hears_of_each_status_in_order(world: ExecutionWorld) -> No
 
 def test_who_cancelled_is_told_and_a_retry_after_that_gets_a_record_of_its_own(world: ExecutionWorld) -> None:
     execution_id = world.start()
-    act(world, execution_id, "cancel", "wrong city")
+    world.act(execution_id, "cancel", "wrong city")
     world.pump()
-    act(world, execution_id, "retry")
+    world.act(execution_id, "retry")
     world.pump()
     assert told(world) == ["started", "cancelled", "started", "completed"]
     assert world.reports.keys == [execution_id, f"{execution_id}:2"]
@@ -74,11 +63,11 @@ def test_who_cancelled_is_told_and_a_retry_after_that_gets_a_record_of_its_own(w
 
 def test_a_retry_just_before_a_second_cancel_is_told_gets_a_record_of_its_own(world: ExecutionWorld) -> None:
     execution_id = world.start()
-    act(world, execution_id, "cancel")
+    world.act(execution_id, "cancel")
     world.pump()
-    act(world, execution_id, "retry")
-    act(world, execution_id, "cancel")
-    after_the_next_transaction(world, lambda: act(world, execution_id, "retry"))
+    world.act(execution_id, "retry")
+    world.act(execution_id, "cancel")
+    after_the_next_transaction(world, lambda: world.act(execution_id, "retry"))
     world.executions.report(execution_id)
     world.pump()
     assert world.reports.keys == [execution_id, f"{execution_id}:2"]
@@ -89,7 +78,7 @@ def test_a_registry_that_was_down_hears_where_the_execution_stands_when_it_is_ba
     world.reports.error = Unavailable("The Configuration Service does not answer")
     execution_id = world.start()
     for action in ("pause", "resume", "cancel"):
-        act(world, execution_id, action)
+        world.act(execution_id, action)
     world.pump()
     world.reports.error = None
     world.clock.advance(300)
@@ -103,11 +92,11 @@ def test_what_changes_while_the_registry_is_told_is_told_next(world: ExecutionWo
 
     def pause_meanwhile(*args: Any) -> None:
         world.reports.report_status = tell  # type: ignore[method-assign]
-        act(world, execution_id, "retry")
-        act(world, execution_id, "pause")
+        world.act(execution_id, "retry")
+        world.act(execution_id, "pause")
         tell(*args)
 
-    act(world, execution_id, "cancel")
+    world.act(execution_id, "cancel")
     world.reports.report_status = pause_meanwhile  # type: ignore[method-assign]
     world.pump()
     assert told(world) == ["started", "cancelled", "started", "paused"]
