@@ -12,7 +12,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import psycopg2
@@ -44,25 +44,25 @@ def install() -> None:
 
 
 @contextmanager
-def by(deadline: float) -> Iterator[None]:
+def _holding(name: str, value: float) -> Iterator[None]:
+    """This thread holds it inside the block, and afterwards what it held before."""
+    before = getattr(_thread, name, None)
+    setattr(_thread, name, value)
+    try:
+        yield
+    finally:
+        setattr(_thread, name, before)
+
+
+def by(deadline: float) -> AbstractContextManager[None]:
     """Bound every wait of this thread inside the block by one deadline (of time.monotonic) too."""
-    before = getattr(_thread, "deadline", None)
-    _thread.deadline = deadline if before is None else min(before, deadline)
-    try:
-        yield
-    finally:
-        _thread.deadline = before
+    before: float | None = getattr(_thread, "deadline", None)
+    return _holding("deadline", deadline if before is None else min(before, deadline))
 
 
-@contextmanager
-def one_request() -> Iterator[None]:
+def one_request() -> AbstractContextManager[None]:
     """The block is one request: from a server's last answer on, all its waits together last no longer than a single one may."""
-    before = getattr(_thread, "silent_seconds", None)
-    _thread.silent_seconds = 0.0
-    try:
-        yield
-    finally:
-        _thread.silent_seconds = before
+    return _holding("silent_seconds", 0.0)
 
 
 def silent_seconds() -> float:
@@ -70,29 +70,17 @@ def silent_seconds() -> float:
     return getattr(_thread, "silent_seconds", None) or 0.0
 
 
-@contextmanager
-def at_most(wait_seconds: float) -> Iterator[None]:
+def at_most(wait_seconds: float) -> AbstractContextManager[None]:
     """Let each wait of this thread inside the block last `wait_seconds`, in place of the connection's own limit."""
-    before = getattr(_thread, "wait_seconds", None)
-    _thread.wait_seconds = wait_seconds
-    try:
-        yield
-    finally:
-        _thread.wait_seconds = before
+    return _holding("wait_seconds", wait_seconds)
 
 
-@contextmanager
-def receiving_at_most(wire_bytes: int) -> Iterator[None]:
+def receiving_at_most(wire_bytes: int) -> AbstractContextManager[None]:
     """Let each wait of this thread inside the block receive about so many bytes: libpq takes a row whole, and a value may have a gigabyte.
 
     Counted over TCP; a Unix socket does not tell.
     """
-    before = getattr(_thread, "wire_bytes", None)
-    _thread.wire_bytes = wire_bytes
-    try:
-        yield
-    finally:
-        _thread.wire_bytes = before
+    return _holding("wire_bytes", wire_bytes)
 
 
 class Waits:

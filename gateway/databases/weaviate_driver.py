@@ -19,10 +19,7 @@ from gateway.databases.documents import as_table
 from gateway.databases.errors import DatabaseTimeout, StatementInvalid
 from gateway.databases.limits import POOL_WAIT_SECONDS
 from gateway.databases.model import PoolStats, ResultSet
-from gateway.databases.weaviate_client import (
-    ExpectedStatusCodes,
-    health,
-)
+from gateway.databases.weaviate_client import ExpectedStatusCodes, health
 from gateway.databases.weaviate_errors import NAME, TRANSLATED, NotServing, translate
 from gateway.databases.weaviate_session import Session
 from gateway.databases.weaviate_waiting import begin, without_retry
