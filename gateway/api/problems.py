@@ -160,7 +160,6 @@ def _breaker(fault: Fault) -> dict[str, Any]:
 
 def _record(error: BaseException, fault: Fault) -> None:
     """For the request's log line, as a row of its own, and for its pattern."""
-    g.fault_type = fault.type.value
     g.refusal = {"code": _code(error), "fault_type": fault.type.value, "target": fault.target}
     if not isinstance(error, NotReady):  # what a probe is told of the gateway itself; what broke is learned where it broke
         services().patterns.observe(fault)

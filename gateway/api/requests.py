@@ -71,6 +71,7 @@ def route() -> str:
 
 
 def _tell(response: Response, duration_ms: float) -> None:
+    refusal = g.get("refusal", {})
     event = RequestEvent(
         at=services().clock.now(),
         route=route(),
@@ -81,7 +82,7 @@ def _tell(response: Response, duration_ms: float) -> None:
         tenant=current_tenant(),
         caller=caller_name(),
         request_id=current_request_id(),
-        fault_type=g.get("fault_type"),
+        fault_type=refusal.get("fault_type"),
         served_from=g.get("served_from", "live"),
     )
     say = log.debug if event.route in PROBES and event.status < BAD_REQUEST else log.info  # a probe every few seconds is no news
@@ -94,6 +95,6 @@ def _tell(response: Response, duration_ms: float) -> None:
         bytes=event.bytes_sent,
         caller=event.caller,
         tenant=event.tenant,
-        **g.get("refusal", {}),
+        **refusal,
     )
     services().analytics.record_request(event)
