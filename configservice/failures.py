@@ -6,13 +6,13 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response
-from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from config.broken_request import BrokenRequest
 from configservice.envelope import failure
-from configservice.reading import InvalidRequest, details_of, path_of
+from configservice.reading import InvalidRequest, detail_of, path_of
 from gateway.errors import Conflict, GatewayError, InvalidInput, NotFound, Unauthenticated, Unavailable
+from gateway.shapes.reading import Unfit
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ def _details(error: GatewayError) -> list[dict[str, Any]]:
     if not isinstance(error, InvalidInput):
         return []
     cause = error.__cause__
-    kinds = {each.path: each.type for each in details_of(cause)} if isinstance(cause, ValidationError) else {}
+    kinds = {flaw.path: detail_of(flaw).type for flaw in cause.flaws} if isinstance(cause, Unfit) else {}
     return [
         {"message": each.detail, "path": list(path_of(each.pointer)), "type": kinds.get(path_of(each.pointer), "any.invalid")}
         for each in error.errors

@@ -2,49 +2,42 @@
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Self, TypeVar
 
 from flask import request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
-from pydantic.alias_generators import to_camel
-from pydantic_core import ErrorDetails
+from msgspec import Meta, Struct
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from config.broken_request import BrokenRequest
 from gateway.errors import FieldError, InvalidInput
 from gateway.flows.limits import find_excess, find_twice, pointer_to
-from gateway.flows.wording import in_plain_words
+from gateway.shapes.flaws import IN_WORDS, Flaw, Kind
+from gateway.shapes.reading import Unfit, read, read_texts
 
 # Wider than a definition's own bounds: an execution's result may be any JSON that a service answered.
 MAX_DEPTH = 128
 MAX_VALUES = 200_000
 
-# pydantic's names of what is wrong, in Joi's words, which the platform's clients know (https://joi.dev/api/#list-of-errors).
+# What is wrong, in Joi's words, which the platform's clients know (https://joi.dev/api/#list-of-errors).
 JOI_TYPES = {
-    "missing": "any.required",
-    "extra_forbidden": "object.unknown",
-    "string_type": "string.base",
-    "string_too_long": "string.max",
-    "string_too_short": "string.empty",
-    "string_pattern_mismatch": "string.pattern.base",
-    "int_type": "number.base",
-    "int_parsing": "number.base",
-    "int_from_float": "number.integer",
-    "float_type": "number.base",
-    "greater_than_equal": "number.min",
-    "less_than_equal": "number.max",
-    "bool_type": "boolean.base",
-    "bool_parsing": "boolean.base",
-    "list_type": "array.base",
-    "tuple_type": "array.base",
-    "too_long": "array.max",
-    "too_short": "array.min",
-    "dict_type": "object.base",
-    "model_type": "object.base",
-    "model_attributes_type": "object.base",
-    "enum": "any.only",
-    "literal_error": "any.only",
+    Kind.REQUIRED: "any.required",
+    Kind.UNKNOWN: "object.unknown",
+    Kind.TEXT: "string.base",
+    Kind.EMPTY_TEXT: "string.empty",
+    Kind.LONG_TEXT: "string.max",
+    Kind.PATTERN: "string.pattern.base",
+    Kind.NUMBER: "number.base",
+    Kind.FRACTION: "number.integer",
+    Kind.SMALL: "number.min",
+    Kind.LARGE: "number.max",
+    Kind.BOOLEAN: "boolean.base",
+    Kind.OBJECT: "object.base",
+    Kind.LIST: "array.base",
+    Kind.FEW_ITEMS: "array.min",
+    Kind.MANY_ITEMS: "array.max",
+    Kind.CHOICE: "any.only",
 }
 
 
@@ -74,23 +67,15 @@ class InvalidRequest(InvalidInput):
         return cls(message, [Detail(message, path, kind)])
 
 
-def _no_nul(value: object) -> object:
-    if isinstance(value, str) and "\x00" in value:
-        raise ValueError("holds the character U+0000")
-    return value
+# The parts of patterns: characters that stand in a line of text, and those of them that are no space.
+LINE, INK = r"[^\x00-\x1f\x7f]", r"[^\x00-\x1f\x7f\s]"
+Line = Annotated[str, Meta(pattern=rf"^{LINE}*\Z")]  # text without control characters
+Name = Annotated[Line, Meta(min_length=1, max_length=255)]
+Text = Annotated[str, Meta(pattern=r"^[^\x00]*\Z", extra={IN_WORDS: "holds the character U+0000"})]
 
 
-Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$")]  # text without control characters
-Name = Annotated[Line, StringConstraints(min_length=1, max_length=255)]
-Text = Annotated[str, BeforeValidator(_no_nul)]
-
-
-class Body(BaseModel):
+class Body(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """A JSON object: types are not converted, unknown fields are refused."""
-
-    model_config = ConfigDict(
-        frozen=True, strict=True, extra="forbid", alias_generator=to_camel, validate_by_name=False, validate_by_alias=True
-    )
 
     @classmethod
     def read(cls, *, optional: bool = False) -> Self:
@@ -102,10 +87,8 @@ class Body(BaseModel):
         return checked(cls, json_object(optional=optional))
 
 
-class Query(BaseModel):
+class Query(Struct, frozen=True, rename="camel"):
     """Query parameters: text is converted, unknown ones are ignored, an empty one counts as absent."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, validate_by_name=False)
 
     @classmethod
     def read(cls) -> Self:
@@ -114,10 +97,10 @@ class Query(BaseModel):
         Raises:
             InvalidRequest: a parameter breaks a rule.
         """
-        return checked(cls, query_values())
+        return checked_texts(cls, query_values())
 
 
-Model = TypeVar("Model", bound=BaseModel)
+Shape = TypeVar("Shape", bound=Struct)
 
 
 def query_values(**path: str) -> dict[str, str]:
@@ -125,27 +108,39 @@ def query_values(**path: str) -> dict[str, str]:
     return {name: value for name, value in request.args.items() if value.strip()} | path
 
 
-def checked(model: type[Model], values: object) -> Model:
-    """The values as this model.
+def checked(shape: type[Shape], values: object) -> Shape:
+    """The members of a JSON body as this shape.
 
     Raises:
         InvalidRequest: one detail for each broken rule.
     """
     try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        details = details_of(error)
-        where = ".".join(str(part) for part in details[0].path)
-        raise InvalidRequest(f"{where or 'The whole'}: {details[0].message}", details) from error
+        return read(shape, values)
+    except Unfit as error:
+        raise _invalid(error) from error
 
 
-def details_of(error: ValidationError) -> list[Detail]:
-    """pydantic's findings in Joi's form; the values themselves are left out, one of them may be a secret."""
-    return [_detail(each) for each in error.errors(include_url=False, include_input=False)]
+def checked_texts(shape: type[Shape], values: Mapping[str, object]) -> Shape:
+    """The parameters of a query, a path or headers as this shape.
+
+    Raises:
+        InvalidRequest: one detail for each broken rule.
+    """
+    try:
+        return read_texts(shape, values)
+    except Unfit as error:
+        raise _invalid(error) from error
 
 
-def _detail(error: ErrorDetails) -> Detail:
-    return Detail(in_plain_words(error), tuple(error["loc"]), JOI_TYPES.get(error["type"], "any.invalid"))
+def _invalid(error: Unfit) -> InvalidRequest:
+    details = [detail_of(flaw) for flaw in error.flaws]
+    where = ".".join(str(part) for part in details[0].path)
+    return InvalidRequest(f"{where or 'The whole'}: {details[0].message}", details)
+
+
+def detail_of(flaw: Flaw) -> Detail:
+    """What is wrong, in Joi's form."""
+    return Detail(flaw.detail, flaw.path, JOI_TYPES.get(flaw.kind, "any.invalid"))
 
 
 def json_object(*, optional: bool = False) -> dict[str, Any]:

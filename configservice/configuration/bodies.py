@@ -1,22 +1,22 @@
 """What clients may send to the configuration routes."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from msgspec import Meta
 
 from configservice.configuration.model import GLOBAL, Content, Layer, fits, type_of
-from configservice.reading import Body, InvalidRequest, Line, Query, Text, checked, json_object
+from configservice.reading import INK, LINE, Body, InvalidRequest, Line, Query, Text, checked, json_object
 
 MAX_WAIT_SECONDS = 30.0
 MAX_BIGINT = 2**63 - 1
 MAX_LAYER_KEYS = 5_000  # written in one transaction, which all other writers wait for
 
-Key = Annotated[Line, StringConstraints(min_length=1, max_length=255, pattern=r"^\S(.*\S)?$")]
-Scope = Annotated[Line, StringConstraints(min_length=1, max_length=100)]
-Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Key = Annotated[str, Meta(min_length=1, max_length=255, pattern=rf"^{INK}({LINE}*{INK})?\Z")]
+Scope = Annotated[Line, Meta(min_length=1, max_length=100)]
+Version = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 
-class LayerQuery(Query):
+class LayerQuery(Query, frozen=True):
     """`environment`, `tenantId`, `userId`: who asks, or which layer is meant."""
 
     environment: Scope | None = None
@@ -29,32 +29,32 @@ class LayerQuery(Query):
         return Layer(self.environment or GLOBAL, self.tenant_id or "", self.user_id or "")
 
 
-class ValueQuery(LayerQuery):
+class ValueQuery(LayerQuery, frozen=True, kw_only=True):
     """Which value is asked for."""
 
     key: Key
 
 
-class HistoryQuery(LayerQuery):
+class HistoryQuery(LayerQuery, frozen=True):
     """Which page of an entry's versions."""
 
-    page: Annotated[int, Field(ge=1, le=1_000_000)] = 1
-    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    page: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    limit: Annotated[int, Meta(ge=1, le=500)] = 50
 
 
-class WatchQuery(Query):
+class WatchQuery(Query, frozen=True):
     """From which revision on (absent: from now on), and how many seconds to wait for a change; more than 30 count as 30."""
 
-    since: Annotated[int, Field(ge=0, le=MAX_BIGINT)] | None = None
-    wait: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] = 0.0
+    since: Annotated[int, Meta(ge=0, le=MAX_BIGINT)] | None = None
+    wait: Annotated[float, Meta(ge=0, le=1e9)] = 0.0
 
-    @field_validator("wait")
-    @classmethod
-    def _cap(cls, value: float) -> float:
-        return min(value, MAX_WAIT_SECONDS)
+    @property
+    def wait_seconds(self) -> float:
+        """How long to wait."""
+        return min(self.wait, MAX_WAIT_SECONDS)
 
 
-class WriteValue(Body):
+class WriteValue(Body, frozen=True):
     """A value to write into one layer. `type` absent is read off the value."""
 
     key: Key
@@ -63,16 +63,14 @@ class WriteValue(Body):
     environment: Scope | None = None
     tenant_id: Scope | None = None
     user_id: Scope | None = None
-    description: Annotated[Text, StringConstraints(max_length=1000)] | None = None
-    tags: Annotated[list[Scope], Field(max_length=100)] | None = None
+    description: Annotated[Text, Meta(max_length=1000)] | None = None
+    tags: Annotated[list[Scope], Meta(max_length=100)] | None = None
     is_secret: bool | None = None
 
-    @model_validator(mode="after")
-    def _check_type(self) -> Self:
+    def __post_init__(self) -> None:
         if self.type and not fits(self.value, self.type):
             message = f"value must be of type {self.type}, it is a {type_of(self.value)}"
             raise InvalidRequest.of(message, "value", kind=f"{self.type}.base")
-        return self
 
     @property
     def layer(self) -> Layer:
@@ -86,7 +84,7 @@ class WriteValue(Body):
         return Content(self.value, self.type or type_of(self.value), self.description, tags, self.is_secret)
 
 
-class Rollback(Body):
+class Rollback(Body, frozen=True):
     """Which version to restore; the layer stands here or in the query."""
 
     version: Version
@@ -103,13 +101,13 @@ class Rollback(Body):
         )
 
 
-class PathKey(Query):
+class PathKey(Query, frozen=True):
     """A key that stands in the path."""
 
     key: Key
 
 
-class PathTenant(Query):
+class PathTenant(Query, frozen=True):
     """A tenant that stands in the path, and the environment of its layer."""
 
     tenant_id: Scope

@@ -18,7 +18,7 @@ from configservice.configuration.bodies import (
 from configservice.configuration.model import Changes, Entry, Layer, Revision
 from configservice.container import parts
 from configservice.envelope import moment, pages, success
-from configservice.reading import checked, query_values
+from configservice.reading import checked, checked_texts, query_values
 
 blueprint = Blueprint("configuration", __name__)
 
@@ -51,7 +51,7 @@ def write_value() -> Response:
 def watch_changes() -> Response:
     """Long poll: what changed since a revision. Keys and layers only, never values."""
     query = WatchQuery.read()
-    watched = parts().watchers.watch(query.since, query.wait)
+    watched = parts().watchers.watch(query.since, query.wait_seconds)
     response = success(render_changes(watched.changes))
     if watched.refused:
         response.headers["Retry-After"] = "1"
@@ -80,14 +80,14 @@ def roll_back(key: str) -> Response:
 @blueprint.get("/api/v1/tenants/<tenant_id>/config")
 def show_tenant_layer(tenant_id: str) -> Response:
     """A tenant's layer as one object, without its secrets."""
-    tenant = checked(PathTenant, query_values(tenantId=tenant_id))
+    tenant = checked_texts(PathTenant, query_values(tenantId=tenant_id))
     return success(parts().configuration.get_layer(tenant.layer))
 
 
 @blueprint.put("/api/v1/tenants/<tenant_id>/config")
 def replace_tenant_layer(tenant_id: str) -> Response:
     """Make a tenant's layer this object: what is not in it is deleted, but for secrets, which stay until they are named."""
-    tenant = checked(PathTenant, query_values(tenantId=tenant_id))
+    tenant = checked_texts(PathTenant, query_values(tenantId=tenant_id))
     parts().configuration.replace_layer(tenant.layer, read_tenant_layer())
     parts().watchers.announce()
     return success(parts().configuration.get_layer(tenant.layer), "Configuration of the tenant written")

@@ -10,6 +10,7 @@ from configservice.flows.model import Neighbour
 from configservice.reading import InvalidRequest
 from configservice.tables import flow_dependencies
 from gateway.flows.model import Dependency, FlowDefinition
+from gateway.shapes.reading import or_none
 
 GRAPH_LOCK = 7_312_003  # any fixed number: two writers, each harmless alone, could close a cycle together
 edges = flow_dependencies.c
@@ -51,8 +52,8 @@ def insert_edges(connection: Connection, flow_id: str, dependencies: Iterable[De
             "depends_on_flow_id": each.flow_id,
             "position": position,
             "dependency_type": each.type,
-            "condition": each.condition,
-            "timeout_ms": each.timeout,
+            "condition": or_none(each.condition),
+            "timeout_ms": or_none(each.timeout),
         }
         for position, each in enumerate(dependencies, first_position)
     ]

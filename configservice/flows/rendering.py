@@ -3,13 +3,15 @@
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from configservice.envelope import moment
 from configservice.flows.model import DependencyGraph, Execution, ExecutionCounts, Neighbour, StoredFlow
 from gateway.flows.model import RetryPolicy
 
 MAX_GRAPH_DEPTH = 32
 MAX_GRAPH_NODES = 2000
-DEFAULT_RETRY_POLICY = RetryPolicy().model_dump(mode="json", by_alias=True)
+DEFAULT_RETRY_POLICY = msgspec.to_builtins(RetryPolicy())
 
 
 def render_flow(flow: StoredFlow) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from configservice.reading import InvalidRequest
 from configservice.tables import NOW, flows
 from gateway.errors import Conflict, NotFound
 from gateway.flows.model import FlowDefinition, FlowStatus
-from gateway.flows.parsing import parse_flow, to_document
+from gateway.flows.parsing import parse_flow
 
 
 class FlowStore:
@@ -132,8 +132,7 @@ def _replace(connection: Connection, flow_id: str, document: dict[str, Any]) -> 
 
 
 def _values(flow: FlowDefinition, status: FlowStatus) -> dict[str, Any]:
-    document = to_document(flow)
-    document.pop("status", None)
+    document = {name: value for name, value in flow.document.items() if name != "status"}
     return {
         "name": flow.name,
         "version": flow.version,

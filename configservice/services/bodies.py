@@ -3,33 +3,30 @@
 import json
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, field_validator
+from msgspec import Meta, field
 
-from configservice.reading import Body, Line
+from configservice.reading import Body, InvalidRequest, Line
 
 MAX_METADATA_BYTES = 64 * 1024
 
-ServiceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
-Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:\[\]%-]+$", max_length=255)]
-Word = Annotated[Line, StringConstraints(min_length=1, max_length=100)]
+ServiceName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", max_length=100)]
+Host = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:\[\]%-]+\Z", max_length=255)]
+Word = Annotated[Line, Meta(min_length=1, max_length=100)]
 
 
-class RegisterService(Body):
+class RegisterService(Body, frozen=True):
     """A registration: who, where, what it can do, for how long."""
 
     name: ServiceName
     host: Host
-    port: Annotated[int, Field(ge=1, le=65535)]
-    version: Annotated[Line, StringConstraints(min_length=1, max_length=50)] = "1.0.0"
-    protocol: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9+.-]*$", max_length=20)] = "http"
-    health_endpoint: Annotated[str, StringConstraints(pattern=r"^/[^\x00-\x20\x7f]*$", max_length=500)] = "/health"
-    capabilities: Annotated[list[Word], Field(max_length=200)] = []  # noqa: RUF012 - pydantic copies defaults
-    metadata: dict[str, Any] = {}  # noqa: RUF012 - pydantic copies defaults
-    ttl_seconds: Annotated[int, Field(ge=1, le=86_400)] | None = None
+    port: Annotated[int, Meta(ge=1, le=65535)]
+    version: Annotated[Line, Meta(min_length=1, max_length=50)] = "1.0.0"
+    protocol: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9+.-]*\Z", max_length=20)] = "http"
+    health_endpoint: Annotated[str, Meta(pattern=r"^/[^\x00-\x20\x7f]*\Z", max_length=500)] = "/health"
+    capabilities: Annotated[list[Word], Meta(max_length=200)] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    ttl_seconds: Annotated[int, Meta(ge=1, le=86_400)] | None = None
 
-    @field_validator("metadata")
-    @classmethod
-    def _bound(cls, value: dict[str, Any]) -> dict[str, Any]:
-        if len(json.dumps(value)) > MAX_METADATA_BYTES:
-            raise ValueError(f"is larger than {MAX_METADATA_BYTES} bytes")
-        return value
+    def __post_init__(self) -> None:
+        if len(json.dumps(self.metadata)) > MAX_METADATA_BYTES:
+            raise InvalidRequest.of(f"is larger than {MAX_METADATA_BYTES} bytes", "metadata")

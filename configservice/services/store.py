@@ -3,6 +3,7 @@
 import uuid
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -28,7 +29,7 @@ class ServiceStore:
     def register(self, body: RegisterService) -> Lease:
         """Lease an address; the same name, host and port renews its lease and keeps its id. Purges what expired long ago."""
         ttl_seconds = body.ttl_seconds or self._default_ttl_seconds
-        content = {**body.model_dump(exclude={"ttl_seconds"}), "ttl_seconds": ttl_seconds, "expires_at": _after(ttl_seconds)}
+        content = {**structs.asdict(body), "ttl_seconds": ttl_seconds, "expires_at": _after(ttl_seconds)}
         statement = insert(service_instances).values(id=str(uuid.uuid4()), **content)
         statement = statement.on_conflict_do_update(index_elements=["name", "host", "port"], set_={**content, "registered_at": NOW})
         purge = service_instances.delete().where(~STILL_KEPT)

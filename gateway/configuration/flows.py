@@ -15,7 +15,7 @@ from gateway.configuration.reader import Reader
 from gateway.configuration.uploads import FlowUploads
 from gateway.errors import FieldError, UpstreamInvalid
 from gateway.flows.model import FlowDefinition
-from gateway.flows.parsing import parse_flow, parse_stored_flow, read_shape, to_document
+from gateway.flows.parsing import parse_flow, parse_stored_flow, read_shape
 from gateway.flows.validation import Validation, validate
 
 KNOWN_FLOWS = 5000  # looked through for a list while the registry is down
@@ -94,7 +94,7 @@ class Flows:
             raise FlowRefused(
                 "The flow definition is not valid", [FieldError("/id", "is reserved: the registry has an endpoint of this name")]
             )
-        body = to_document(flow)
+        body = flow.document
         waiting = self._copies.find_row(Kind.FLOW, flow.id)
         if waiting and waiting.state is CopyState.PENDING:
             raise FlowExists(f"The flow {flow.id} exists already; its upload waits for the Flow Registry")

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
+from msgspec import UNSET, structs
 
 from gateway.clock import Clock
 from gateway.configuration.copies import Copies
@@ -140,7 +141,11 @@ class FlowUploads:
 def same_flow(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
     """Whether two documents define the same flow: the status aside, and whether a default was written or left out."""
     try:
-        first, second = (parse_stored_flow(document).model_dump(exclude={"status"}) for document in (ours, theirs))
+        first, second = (_meaning(parse_stored_flow(document)) for document in (ours, theirs))
     except FlowInvalid:
         return False
     return first == second
+
+
+def _meaning(flow: FlowDefinition) -> FlowDefinition:
+    return structs.replace(flow, status=UNSET, document={})

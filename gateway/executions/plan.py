@@ -5,6 +5,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from msgspec import UNSET
+
 from gateway.flows.expressions import Condition, compile_condition
 from gateway.flows.graph import Graph
 from gateway.flows.model import FlowDefinition, Node
@@ -47,7 +49,7 @@ class Plan:
         """
         if node_id not in self._outgoing:
             self._outgoing[node_id] = tuple(
-                (edge.target, None if edge.condition is None else compile_condition(edge.condition))
+                (edge.target, None if edge.condition is UNSET else compile_condition(edge.condition))
                 for edge in self.graph.outgoing(node_id)
             )
         return self._outgoing[node_id]

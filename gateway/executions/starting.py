@@ -21,7 +21,6 @@ from gateway.executions.settling import ring_for
 from gateway.flows.graph import Graph
 from gateway.flows.model import FlowDefinition, FlowStatus
 from gateway.flows.parameters import check_parameters
-from gateway.flows.parsing import to_document
 from gateway.observability.context import current_request_id
 from gateway.outbox.model import TaskName
 from gateway.outbox.service import Outbox, Work
@@ -96,7 +95,7 @@ class Starter:
     def _insert(
         self, request: StartRequest, flow: FlowDefinition, parameters: Mapping[str, Any], warnings: tuple[str, ...]
     ) -> Started | None:
-        document = to_document(flow)
+        document = flow.document
         summary = ExecutionSummary(
             id=str(uuid.uuid4()),
             flow_id=flow.id,

@@ -5,11 +5,11 @@ Source: contracts/configuration-service.md, "A flow definition".
 
 from enum import StrEnum
 from random import Random
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StringConstraints
-from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
+from msgspec import UNSET, Meta, Struct, field
+
+from gateway.shapes.reading import Maybe
 
 MAX_NODES = 500
 MAX_EDGES = 2_000
@@ -34,104 +34,95 @@ class FlowStatus(StrEnum):
     ARCHIVED = "archived"
 
 
-def _refuse_null(value: object) -> object:
-    if value is None:
-        raise PydanticCustomError("null_refused", "must be absent rather than null")
-    return value
-
-
-Item = TypeVar("Item")
-Maybe = Annotated[Item | None, BeforeValidator(_refuse_null)]  # absent is None; null is refused (the platform's service refuses it too)
-Text = Annotated[str, StringConstraints(min_length=1, max_length=255)]
-Word = Annotated[str, StringConstraints(min_length=1, max_length=100)]
-FlowId = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_-]+$", max_length=50)]
-Version = Annotated[str, StringConstraints(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+$", max_length=50)]
+Text = Annotated[str, Meta(min_length=1, max_length=255)]
+Word = Annotated[str, Meta(min_length=1, max_length=100)]
+Description = Annotated[str, Meta(max_length=1000)]
+FlowId = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]+\Z", max_length=50)]
+Version = Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]+\.[0-9]+\Z", max_length=50)]
 JsonObject = dict[str, Any]
-Milliseconds = Annotated[StrictInt, Field(ge=0, le=86_400_000)]
+Milliseconds = Annotated[int, Meta(ge=0, le=86_400_000)]
 
 
-class Value(BaseModel):
-    """Base of the values: frozen, snake_case here and camelCase on the wire, unknown fields refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=False, validate_by_alias=True)
+class Value(Struct, frozen=True, rename="camel"):
+    """Base of the values: frozen, snake_case here and camelCase on the wire. Which unknown members are refused is for who reads them."""
 
 
-class Position(Value):
+class Position(Value, frozen=True):
     """Where an editor draws the node; the gateway does not read it."""
 
-    x: StrictFloat
-    y: StrictFloat
+    x: float
+    y: float
 
 
-class Node(Value):
+class Node(Value, frozen=True):
     """A step of a flow. `service` and `transform` are our own kinds, any other type is a capability of a registered service."""
 
     id: Word
     name: Text
     type: Word
-    config: JsonObject = Field(default_factory=dict)
-    position: Maybe[Position] = None
+    config: JsonObject = field(default_factory=dict)
+    position: Maybe[Position] = UNSET
 
 
-class Edge(Value):
+class Edge(Value, frozen=True):
     """From one node to the next, taken when `condition` (CEL, or a bare word) holds or is absent."""
 
     id: Word
     source: Word
     target: Word
-    condition: Maybe[str] = None
-    config: JsonObject = Field(default_factory=dict)
+    condition: Maybe[str] = UNSET
+    config: JsonObject = field(default_factory=dict)
 
 
-class Dependency(Value):
+class Dependency(Value, frozen=True):
     """Another flow that this one depends on. `timeout` in milliseconds."""
 
     flow_id: FlowId
     type: Literal["prerequisite", "parallel", "conditional"]
-    condition: Maybe[str] = None
-    timeout: Maybe[Milliseconds] = None
+    condition: Maybe[str] = UNSET
+    timeout: Maybe[Milliseconds] = UNSET
 
 
-class Parameter(Value):
+class Parameter(Value, frozen=True):
     """One declared input of a flow. `default` may be any JSON value that fits `type`; whether it was given stands in `has_default`."""
 
     name: Word
     type: Literal["string", "number", "boolean", "object", "array"]
-    required: StrictBool = False
-    default: Any = None
-    description: Maybe[Annotated[str, StringConstraints(max_length=1000)]] = None
-    validation: Maybe[JsonObject] = None
+    required: bool = False
+    default: Any = UNSET
+    description: Maybe[Description] = UNSET
+    validation: Maybe[JsonObject] = UNSET
 
     @property
     def has_default(self) -> bool:
         """A default of null counts: it was written."""
-        return "default" in self.model_fields_set
+        return self.default is not UNSET
 
 
-class Credential(Value):
+class Credential(Value, frozen=True):
     """The name of a secret that the flow needs; never the secret."""
 
     key: Word
     type: Literal["api_key", "token", "secret", "oauth"]
-    required: StrictBool = True
-    scope: Maybe[Text] = None
+    required: bool = True
+    scope: Maybe[Text] = UNSET
 
 
-class Trigger(Value):
+class Trigger(Value, frozen=True):
     """What starts the flow."""
 
     type: Literal["manual", "schedule", "event", "webhook"]
-    config: JsonObject = Field(default_factory=dict)
-    enabled: StrictBool = True
+    config: JsonObject = field(default_factory=dict)
+    enabled: bool = True
 
 
-class RetryPolicy(Value):
+class RetryPolicy(Value, frozen=True):
     """How often and how far apart a failed node is tried again."""
 
-    max_attempts: Annotated[StrictInt, Field(ge=1, le=10)] = 3
+    max_attempts: Annotated[int, Meta(ge=1, le=10)] = 3
     backoff_strategy: Literal["linear", "exponential", "fixed"] = "exponential"
-    base_delay: Annotated[StrictInt, Field(ge=1000, le=86_400_000)] = 1000
-    max_delay: Annotated[StrictInt, Field(ge=0, le=86_400_000)] = 30_000
+    base_delay: Annotated[int, Meta(ge=1000, le=86_400_000)] = 1000
+    max_delay: Milliseconds = 30_000
 
     def delay_ms(self, attempt: int, random: Random | None = None) -> int:
         """Milliseconds to wait after failed attempt number `attempt` (1 is the first), never above `max_delay`.
@@ -144,29 +135,35 @@ class RetryPolicy(Value):
         return random.randint(0, ceiling) if random else ceiling
 
 
-class FlowDefinition(Value):
-    """A versioned definition of a flow. `schedule` is a cron line of five fields."""
+class FlowDocument(Value, frozen=True):
+    """A versioned definition of a flow, as it is written. `schedule` is a cron line of five fields."""
 
     id: FlowId
     name: Text
     type: FlowType
     version: Version
     created_by: Text
-    nodes: Annotated[tuple[Node, ...], Field(min_length=1, max_length=MAX_NODES)]
-    edges: Annotated[tuple[Edge, ...], Field(max_length=MAX_EDGES)] = ()
-    description: Maybe[Annotated[str, StringConstraints(max_length=1000)]] = None
-    status: Maybe[FlowStatus] = None
-    dependencies: Annotated[tuple[Dependency, ...], Field(max_length=MAX_ITEMS)] = ()
-    parameters: Annotated[tuple[Parameter, ...], Field(max_length=MAX_ITEMS)] = ()
-    credentials: Annotated[tuple[Credential, ...], Field(max_length=MAX_ITEMS)] = ()
-    environment: JsonObject = Field(default_factory=dict)
-    triggers: Annotated[tuple[Trigger, ...], Field(max_length=MAX_ITEMS)] = ()
-    schedule: Maybe[Text] = None
-    retry_policy: RetryPolicy = Field(default_factory=RetryPolicy)
-    tags: Annotated[tuple[Word, ...], Field(max_length=MAX_ITEMS)] = ()
-    metadata: JsonObject = Field(default_factory=dict)
+    nodes: Annotated[tuple[Node, ...], Meta(min_length=1, max_length=MAX_NODES)]
+    edges: Annotated[tuple[Edge, ...], Meta(max_length=MAX_EDGES)] = ()
+    description: Maybe[Description] = UNSET
+    status: Maybe[FlowStatus] = UNSET
+    dependencies: Annotated[tuple[Dependency, ...], Meta(max_length=MAX_ITEMS)] = ()
+    parameters: Annotated[tuple[Parameter, ...], Meta(max_length=MAX_ITEMS)] = ()
+    credentials: Annotated[tuple[Credential, ...], Meta(max_length=MAX_ITEMS)] = ()
+    environment: JsonObject = field(default_factory=dict)
+    triggers: Annotated[tuple[Trigger, ...], Meta(max_length=MAX_ITEMS)] = ()
+    schedule: Maybe[Text] = UNSET
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
+    tags: Annotated[tuple[Word, ...], Meta(max_length=MAX_ITEMS)] = ()
+    metadata: JsonObject = field(default_factory=dict)
+
+
+class FlowDefinition(FlowDocument, frozen=True, kw_only=True):
+    """A definition that was read."""
+
+    document: JsonObject  # its wire form: only what was given, no nulls but those inside config, default and the like
 
     @property
     def says_how_often(self) -> bool:
         """Whether its author chose how often a node is tried; then each attempt is one call."""
-        return "max_attempts" in self.retry_policy.model_fields_set
+        return "maxAttempts" in self.document.get("retryPolicy", {})

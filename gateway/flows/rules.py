@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator
 
+from msgspec import UNSET
+
 from gateway.errors import FieldError
 from gateway.flows.errors import ExpressionInvalid
 from gateway.flows.expressions import Condition, compile_condition, compile_template
@@ -104,7 +106,7 @@ def _expressions(flow: FlowDefinition) -> Iterator[tuple[str, object, bool]]:
     for index, node in enumerate(flow.nodes):
         yield pointer_to("nodes", index, "config"), node.config, False
     for index, edge in enumerate(flow.edges):
-        if edge.condition is not None:
+        if edge.condition is not UNSET:
             yield pointer_to("edges", index, "condition"), edge.condition, True
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import UNSET
+
 from gateway.errors import FieldError
 from gateway.flows.cron import cron_problem
 from gateway.flows.expressions import compile_condition, compile_template
@@ -94,7 +96,7 @@ class _Advice:
                 for detail in self._reference(reference, node.id):
                     yield FieldError(pointer_to("nodes", index, "config") + pointer, detail)
         for index, edge in enumerate(self._flow.edges):
-            if edge.condition is None:
+            if edge.condition is UNSET:
                 continue
             for reference in compile_condition(edge.condition).references:
                 for detail in self._reference(reference, edge.source, on_edge=True):
@@ -158,12 +160,12 @@ class _Advice:
                 yield FieldError(pointer_to("dependencies", index, "flowId"), "is this flow itself: the registry refuses that")
             if dependency.flow_id in seen:
                 yield FieldError(pointer_to("dependencies", index, "flowId"), f"names {dependency.flow_id!r} again: the first counts")
-            if (dependency.type == "conditional") != (dependency.condition is not None):
+            if (dependency.type == "conditional") != (dependency.condition is not UNSET):
                 yield FieldError(pointer_to("dependencies", index), "needs type conditional and a condition, both or neither")
             seen.add(dependency.flow_id)
 
     def _schedules(self) -> Iterator[FieldError]:
-        if self._flow.schedule is not None and (problem := cron_problem(self._flow.schedule)):
+        if self._flow.schedule is not UNSET and (problem := cron_problem(self._flow.schedule)):
             yield FieldError("/schedule", problem)
         for index, trigger in enumerate(self._flow.triggers):
             cron = next((trigger.config[name] for name in ("cron", "schedule") if name in trigger.config), None)

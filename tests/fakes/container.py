@@ -34,7 +34,7 @@ from gateway.executions.model import (
     Started,
     is_repeated,
 )
-from gateway.flows.parsing import parse_flow, to_document
+from gateway.flows.parsing import parse_flow
 from gateway.flows.validation import Validation, validate
 from gateway.recovery.classify import classify
 from gateway.recovery.immediate import ImmediateRecovery
@@ -153,7 +153,7 @@ class FakeFlows:
     asked: list[tuple[FlowFilters, int, int]] = field(default_factory=list)
 
     def register(self, document: object) -> Registered:
-        parsed = to_document(parse_flow(document))
+        parsed = parse_flow(document).document
         self.documents[parsed["id"]] = parsed
         return Registered(parsed, self.pending)
 

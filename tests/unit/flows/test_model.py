@@ -8,7 +8,7 @@ from gateway.flows.model import RetryPolicy
 
 
 def policy(strategy: str) -> RetryPolicy:
-    return RetryPolicy.model_validate({"backoffStrategy": strategy, "baseDelay": 1000, "maxDelay": 5000})
+    return RetryPolicy(backoff_strategy=strategy, base_delay=1000, max_delay=5000)
 
 
 @pytest.mark.parametrize(

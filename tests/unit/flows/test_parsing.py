@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from gateway.errors import InvalidInput
 from gateway.flows.errors import FlowInvalid
-from gateway.flows.parsing import parse_flow, parse_stored_flow, read_shape, to_document
+from gateway.flows.parsing import parse_flow, parse_stored_flow, read_shape
 from tests.fakes.flow_documents import edge, flow_document, node
 
 
@@ -29,8 +30,8 @@ def nested(depth: int) -> Any:
 def test_the_smallest_definition_gets_the_contracts_defaults() -> None:
     flow = parse_flow(flow_document())
     assert (flow.retry_policy.max_attempts, flow.retry_policy.backoff_strategy, flow.retry_policy.max_delay) == (3, "exponential", 30_000)
-    assert flow.status is None
-    assert flow.edges[0].condition is None
+    assert flow.status is UNSET
+    assert flow.edges[0].condition is UNSET
 
 
 def test_a_definition_goes_back_to_the_wire_as_it_came() -> None:
@@ -47,11 +48,11 @@ def test_a_definition_goes_back_to_the_wire_as_it_came() -> None:
         metadata={"owner": {"team": None}},
         environment={"region": "eu"},
     )
-    assert to_document(parse_flow(document)) == document
+    assert parse_flow(document).document == document
 
 
 def test_what_was_not_given_is_not_written() -> None:
-    written = to_document(parse_flow(flow_document()))
+    written = parse_flow(flow_document()).document
     assert written == flow_document()
     assert "status" not in written
 
@@ -156,9 +157,9 @@ def test_a_stored_definition_may_carry_more_than_the_language_knows() -> None:
         parameters=[{"name": "p", "type": "string", "default": None, "description": None}],
     )
     flow = parse_stored_flow(stored)
-    assert flow.description is None
+    assert flow.description is UNSET
     assert flow.parameters[0].has_default
-    assert "createdAt" not in to_document(flow)
+    assert "createdAt" not in flow.document
 
 
 def test_a_stored_definition_with_a_cycle_can_be_looked_at_but_not_run() -> None:
@@ -192,7 +193,7 @@ def test_no_value_of_a_field_raises_anything_but_invalid_input(name: str, value:
         flow = parse_flow(flow_document(**{name: value}))
     except InvalidInput:
         return
-    assert parse_flow(to_document(flow)) == flow
+    assert parse_flow(flow.document) == flow
 
 
 @given(hostile_text, hostile_text)
@@ -215,5 +216,5 @@ def test_parsing_undoes_writing(name: str, tags: list[str], output: str, attempt
         name=name, tags=tags, nodes=[node("a", config={"output": output}), node("b")], retryPolicy={"maxAttempts": attempts}
     )
     flow = parse_flow(document)
-    assert to_document(flow) == document
-    assert parse_flow(to_document(flow)) == flow
+    assert flow.document == document
+    assert parse_flow(flow.document) == flow

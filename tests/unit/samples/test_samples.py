@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from gateway.flows.expressions import compile_condition, compile_template
-from gateway.flows.parsing import parse_flow, to_document
+from gateway.flows.parsing import parse_flow
 from gateway.flows.validation import validate
 from samples.demo import FLOW, main
 from samples.prices import read_prices
@@ -70,7 +70,7 @@ def test_the_capability_refuses_what_it_cannot_average(prices: FlaskClient, conf
 def test_the_flow_is_valid_and_nothing_is_odd_about_it(flow_file: dict[str, Any]) -> None:
     flow = parse_flow(flow_file)
     assert validate(flow).warnings == ()
-    assert to_document(flow) == flow_file
+    assert flow.document == flow_file
 
 
 @pytest.mark.parametrize(("last", "taken"), [(17.5, "compare-hold"), (10, "compare-sell")])
