@@ -51,7 +51,7 @@ def errors() -> Response:
     def count() -> Success[ErrorReportShape]:
         report = services().analytics.errors(parameters.to_query(services().clock.now()))
         g.served_from = report.served_by
-        faults = [FaultCountShape.model_validate(fault) for fault in report.faults]
+        faults = [FaultCountShape.made_from(fault) for fault in report.faults]
         return Success[ErrorReportShape](data=ErrorReportShape.of(report, faults=faults))
 
     return cached_answer(count, parameters, first=DatabaseName.CLICKHOUSE)

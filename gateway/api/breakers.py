@@ -18,7 +18,7 @@ blueprint = Blueprint("breakers", __name__)
 @operation("Every breaker", answers={200: Success[list[BreakerShape]]})
 def index() -> Response:
     """Of databases and services, as the process that answers knows them."""
-    found = [BreakerShape.model_validate(each) for each in services().breaker_control.list_all()]
+    found = [BreakerShape.made_from(each) for each in services().breaker_control.list_all()]
     return answer(Success[list[BreakerShape]](data=found))
 
 
@@ -28,4 +28,4 @@ def index() -> Response:
 def act(name: str, action: str) -> Response:
     """`force-open` and `disable` hold until `reset`, in every process within about a second. Logged with the caller's name."""
     changed = services().breaker_control.act(name, action, caller=caller_name())
-    return answer(Success[BreakerShape](data=BreakerShape.model_validate(changed)))
+    return answer(Success[BreakerShape](data=BreakerShape.made_from(changed)))

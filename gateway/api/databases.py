@@ -30,4 +30,4 @@ def query(name: str) -> Response:
     body = parse_body(QueryBody)
     result = services().queries.run(name, body.statement, body.parameters, body.timeout_ms, body.max_rows)
     g.served_from = result.served_by
-    return answer(Success[ResultShape](data=ResultShape.model_validate(result)))
+    return answer(Success[ResultShape](data=ResultShape.made_from(result)))

@@ -22,7 +22,7 @@ NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 def index() -> Response:
     """Every registered service, its instances and whether any of them holds its lease."""
     known = services().services.list_services()
-    shapes = [ServiceShape.model_validate(service) for service in known.value]
+    shapes = [ServiceShape.made_from(service) for service in known.value]
     return fresh_answer(Fresh[list[ServiceShape]], shapes, known, fresh_seconds=services().settings.configuration.services_fresh_seconds)
 
 

@@ -21,7 +21,7 @@ blueprint = Blueprint("executions", __name__)
 @operation("Read an execution", answers={200: Success[ExecutionShape]}, problems=(404, 503))
 def show(execution_id: str) -> Response:
     """Status, nodes, attempts, timings, result, error, and the actions taken on it."""
-    return answer(Success[ExecutionShape](data=ExecutionShape.model_validate(services().executions.get(execution_id))))
+    return answer(Success[ExecutionShape](data=ExecutionShape.made_from(services().executions.get(execution_id))))
 
 
 @blueprint.post("/<execution_id>/<action>")
@@ -41,4 +41,4 @@ def act(execution_id: str, action: str) -> Response:
     reason = parse_body(ActionBody).reason
     view = services().executions.act(execution_id, ExecutionAction(action), caller=caller_name(), reason=reason)
     location = {"Location": url_for("executions.show", execution_id=execution_id)}
-    return answer(Success[ExecutionShape](data=ExecutionShape.model_validate(view)), 202, location)
+    return answer(Success[ExecutionShape](data=ExecutionShape.made_from(view)), 202, location)

@@ -1,16 +1,19 @@
 """Flows: register, read, check, run, and what ran."""
 
+from typing import cast
+
 from flask import Blueprint, Response, request, url_for
 
 from gateway.api.answers import answer
 from gateway.api.freshness import CONDITION, fresh_answer
 from gateway.api.models.common import JsonObject, Page, Pagination, Success
 from gateway.api.models.executions import ExecuteBody, ExecutionShape, ExecutionSummaryShape, HistoryQuery
-from gateway.api.models.flows import FlowDocument, FlowPageShape, FlowShape, FlowsQuery, RegisteredShape, ValidationShape
+from gateway.api.models.flows import FlowPageShape, FlowShape, FlowsQuery, RegisteredShape, ValidationShape
 from gateway.api.operations import operation
-from gateway.api.parsing import IDEMPOTENCY_KEY, find_idempotency_key, parse_body, parse_query, preferred_wait_seconds
+from gateway.api.parsing import IDEMPOTENCY_KEY, find_idempotency_key, parse_body, parse_query, preferred_wait_seconds, refuse_together
 from gateway.api.services import services
 from gateway.configuration.model import FlowFilters
+from gateway.flows.model import FlowDocument
 from gateway.security.bodies import read_json
 from gateway.security.callers import caller_name
 from gateway.security.scopes import Scope, requires
@@ -33,7 +36,7 @@ def register() -> Response:
     registered = services().flows.register(read_json(request))
     location = {"Location": url_for("flows.show", flow_id=registered.document["id"])}
     if registered.pending:
-        pending = RegisteredShape.model_validate({**registered.document, "status": "pending"})
+        pending = cast("RegisteredShape", {**registered.document, "status": "pending", "pending": True})
         return answer(Success[RegisteredShape](data=pending), 202, location)
     return answer(Success[JsonObject](data=registered.document), 201, location)
 
@@ -102,12 +105,13 @@ def execute(flow_id: str) -> Response:
 @operation("List a flow's executions", query=HistoryQuery, answers={200: Page[ExecutionSummaryShape]}, problems=(400, 404, 503))
 def history(flow_id: str) -> Response:
     """Newest first, by `page` or by `offset`. A flow that ran here has its history, whatever became of it."""
+    refuse_together("page", "offset")
     query = parse_query(HistoryQuery)
     first = query.first
     page = services().executions.list_for_flow(flow_id, status=query.status, limit=query.limit, offset=first)
     if page.total == 0:
         services().flows.get_document(flow_id)  # 404 for a flow that nobody knows, as everywhere else
-    shapes = [ExecutionSummaryShape.model_validate(execution) for execution in page.executions]
+    shapes = [ExecutionSummaryShape.made_from(execution) for execution in page.executions]
     pagination = Pagination.at(offset=first, limit=query.limit, total=page.total)
     return answer(Page[ExecutionSummaryShape](data=shapes, pagination=pagination))
 
@@ -120,7 +124,7 @@ def _after_waiting(execution_id: str) -> Response:
     if wait_seconds:
         headers["Preference-Applied"] = f"wait={wait_seconds}"
     ended = bool(wait_seconds) and view.status.is_final
-    return answer(Success[ExecutionShape](data=ExecutionShape.model_validate(view)), 200 if ended else 202, headers)
+    return answer(Success[ExecutionShape](data=ExecutionShape.made_from(view)), 200 if ended else 202, headers)
 
 
 def _filters(query: FlowsQuery) -> FlowFilters:

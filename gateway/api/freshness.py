@@ -5,6 +5,7 @@ import json
 import math
 from typing import Any
 
+import msgspec
 from flask import Response, g
 
 from gateway.api.answers import answer, conditional
@@ -56,5 +57,10 @@ def _cache_status(known: Known[Any], fresh_seconds: float | None) -> str:
 
 def _digest(body: Fresh[Any]) -> str:
     """Of everything but the age: the same value a second later is the same."""
-    text = json.dumps(body.model_dump(mode="json", exclude={"age_seconds": True, "data": {"age_seconds", "source"}}), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    members = _without(msgspec.to_builtins(body), "ageSeconds")
+    members["data"] = _without(members["data"], "ageSeconds", "source")
+    return hashlib.sha256(json.dumps(members, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _without(value: Any, *names: str) -> Any:
+    return {name: item for name, item in value.items() if name not in names} if isinstance(value, dict) else value

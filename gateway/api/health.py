@@ -1,6 +1,10 @@
 """Probes: the process, whether it may get traffic, and everything. They read snapshots only, so a hung store never makes one slow."""
 
+from typing import cast
+
+import msgspec
 from flask import Blueprint, Response
+from msgspec import structs
 
 from gateway.api.answers import answer
 from gateway.api.errors import NotReady
@@ -58,8 +62,8 @@ def health() -> Response:
     report = _report()
     if report.status == "unhealthy":
         error = NotReady("A critical dependency is down", retry_after_seconds=services().settings.poller.down_interval_seconds)
-        return problem_response(error, extra={"data": report.model_dump(mode="json", by_alias=True)})
-    return answer(HealthAnswer(data=report, **{name: getattr(report, name) for name in Health.model_fields}))
+        return problem_response(error, extra={"data": msgspec.to_builtins(report)})
+    return answer(HealthAnswer(data=report, **structs.asdict(report)))
 
 
 def _report() -> Health:
@@ -77,10 +81,10 @@ def _report() -> Health:
         timestamp=container.clock.now(),
         services=ServicesShape(
             api_gateway=GatewayShape(status="healthy", version=VERSION, uptime=uptime, draining=container.draining),
-            databases={str(name): DatabaseShape.model_validate(state) for name, state in databases.items()},
-            configuration_service=OpenShape.model_validate(configuration),
-            workers=OpenShape.model_validate(workers),
-            analytics=AnalyticsStateShape.model_validate(container.analytics.snapshot()),
+            databases={str(name): DatabaseShape.made_from(state) for name, state in databases.items()},
+            configuration_service=cast("OpenShape", configuration),
+            workers=cast("OpenShape", workers),
+            analytics=AnalyticsStateShape.made_from(container.analytics.snapshot()),
             breakers=BreakersShape(
                 shared=container.breaker_sharing.connected if container.breaker_sharing else None,
                 states={name: breaker.state for name, breaker in container.breakers.snapshot().items()},

@@ -3,22 +3,21 @@
 import re
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Any
 
+import msgspec
 from flask import Flask
-from pydantic import BaseModel
-from pydantic.alias_generators import to_camel
-from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
 from gateway.api.models.common import Problem
 from gateway.api.operations import Operation, find_operation
 from gateway.security.scopes import PUBLIC, declared_scope
+from gateway.shapes.flaws import portable
 from gateway.version import NAME, VERSION
 
 Json = dict[str, Any]
-Mode = Literal["validation", "serialization"]
-REF = "#/components/schemas/{model}"
+References = dict[Any, Json]  # from a shape to where its schema stands
+REF = "#/components/schemas/{name}"
 PATH_VARIABLE = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 ALWAYS = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.INTERNAL_SERVER_ERROR)
 GUARDED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
@@ -43,7 +42,7 @@ def described_rules(app: Flask) -> Iterator[tuple[Rule, Operation]]:
 
 def path_of(rule: Rule) -> str:
     """The path as OpenAPI writes it, with its variables in camelCase."""
-    return PATH_VARIABLE.sub(lambda match: "{" + to_camel(match.group(1)) + "}", rule.rule)
+    return PATH_VARIABLE.sub(lambda match: "{" + _camel(match.group(1)) + "}", rule.rule)
 
 
 def _build(app: Flask) -> Json:
@@ -54,7 +53,7 @@ def _build(app: Flask) -> Json:
         entry = _Describer(references, schemas).describe(rule, operation, declared_scope(app.view_functions[rule.endpoint]))
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
             paths.setdefault(path_of(rule), {})[method.lower()] = entry
-    queries = {reference["$ref"].rsplit("/", 1)[-1] for (model, _), reference in references.items() if _is_query(model, rules)}
+    queries = {references[operation.query]["$ref"].rsplit("/", 1)[-1] for _, operation in rules if operation.query}
     return {
         "openapi": "3.1.0",
         "info": {"title": NAME, "version": VERSION},
@@ -73,7 +72,7 @@ def _build(app: Flask) -> Json:
 class _Describer:
     """Turns one operation into an OpenAPI operation object."""
 
-    def __init__(self, references: dict[tuple[type[BaseModel], Mode], Json], schemas: Json) -> None:
+    def __init__(self, references: References, schemas: Json) -> None:
         self._references = references
         self._schemas = schemas
 
@@ -89,7 +88,7 @@ class _Describer:
             "security": [] if scope == PUBLIC else [{"bearer": []}, {"apiKey": []}],
         }
         if operation.body:
-            content = {"application/json": {"schema": self._references[operation.body, "validation"]}}
+            content = {"application/json": {"schema": self._references[operation.body]}}
             described["requestBody"] = {"required": operation.body_required, "content": content}
         return described
 
@@ -97,12 +96,12 @@ class _Describer:
         schemas: dict[str, Json] = {name: {"type": "string"} for name in PATH_VARIABLE.findall(rule.rule)}
         for name, choices in operation.choices.items():
             schemas[name]["enum"] = [str(choice) for choice in choices]
-        return [{"name": to_camel(name), "in": "path", "required": True, "schema": schema} for name, schema in schemas.items()]
+        return [{"name": _camel(name), "in": "path", "required": True, "schema": schema} for name, schema in schemas.items()]
 
     def _query(self, operation: Operation) -> list[Json]:
         if operation.query is None:
             return []
-        name = self._references[operation.query, "validation"]["$ref"].rsplit("/", 1)[-1]
+        name = self._references[operation.query]["$ref"].rsplit("/", 1)[-1]
         properties: Json = self._schemas[name].get("properties", {})
         return [
             {"name": name, "in": "query", "required": False, "description": schema.get("description", ""), "schema": _without_null(schema)}
@@ -117,41 +116,60 @@ class _Describer:
         ]
 
     def _responses(self, operation: Operation, scope: Any) -> Json:
-        responses: Json = {str(status): self._answer(status, model) for status, model in operation.answers.items()}
+        responses: Json = {str(status): self._answer(status, shape) for status, shape in operation.answers.items()}
         for status in sorted({*operation.problems, *ALWAYS, *(() if scope == PUBLIC else GUARDED)}):
-            content = {"application/problem+json": {"schema": self._references[Problem, "serialization"]}}
+            content = {"application/problem+json": {"schema": self._references[Problem]}}
             responses[str(int(status))] = {"description": HTTPStatus(status).phrase, "content": content}
         return responses
 
-    def _answer(self, status: int, model: type[BaseModel] | str | None) -> Json:
+    def _answer(self, status: int, shape: Any) -> Json:
         answer: Json = {"description": HTTPStatus(status).phrase}
-        if isinstance(model, str):
-            answer["content"] = {model: {"schema": {}}}
-        elif model is not None:
-            answer["content"] = {"application/json": {"schema": self._references[model, "serialization"]}}
+        if isinstance(shape, str):
+            answer["content"] = {shape: {"schema": {}}}
+        elif shape is not None:
+            answer["content"] = {"application/json": {"schema": self._references[shape]}}
         return answer
 
 
-def _schemas(operations: Iterable[Operation]) -> tuple[dict[tuple[type[BaseModel], Mode], Json], Json]:
-    wanted: set[tuple[type[BaseModel], Mode]] = {(Problem, "serialization")}
+def _schemas(operations: Iterable[Operation]) -> tuple[References, Json]:
+    """Every shape that comes or goes, and the schemas of all of them. What goes out is complete: each member of an answer is there."""
+    sent: set[Any] = {Problem}
+    read: set[Any] = set()
     for operation in operations:
-        wanted |= {(model, "validation") for model in (operation.body, operation.query) if model}
-        wanted |= {(model, "serialization") for model in operation.answers.values() if isinstance(model, type)}
-    ordered = sorted(wanted, key=lambda pair: (pair[0].__name__, pair[1]))
-    references, definitions = models_json_schema(ordered, by_alias=True, ref_template=REF)
-    return references, _portable(definitions.get("$defs", {}))  # type: ignore[return-value]
+        read |= {shape for shape in (operation.body, operation.query) if shape}
+        sent |= {shape for shape in operation.answers.values() if shape and not isinstance(shape, str)}
+    sent_references, sent_schemas = _components(sent)
+    read_references, read_schemas = _components(read)
+    for schema in sent_schemas.values():
+        if "properties" in schema:
+            schema["required"] = list(schema["properties"])
+    return sent_references | read_references, read_schemas | sent_schemas
+
+
+def _components(shapes: Iterable[Any]) -> tuple[References, Json]:
+    ordered = sorted(shapes, key=str)
+    references, schemas = msgspec.json.schema_components(ordered, schema_hook=_schema_of_word, ref_template=REF)
+    return dict(zip(ordered, references, strict=True)), _portable(schemas)
+
+
+def _schema_of_word(word: Any) -> Json:
+    schema: Json = word.schema
+    return schema
 
 
 def _portable(schema: Any) -> Any:
-    r"""Patterns in the dialect of JSON Schema: pydantic's `\z` is `$` there."""
+    """Patterns in the dialect of JSON Schema."""
     if isinstance(schema, list):
         return [_portable(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    portable = {key: _portable(value) for key, value in schema.items()}
-    if isinstance(schema.get("pattern"), str):
-        portable["pattern"] = schema["pattern"].replace(r"\z", "$")
-    return portable
+    whole = {key: _portable(value) for key, value in schema.items()}
+    return whole | {"pattern": portable(schema["pattern"])} if isinstance(schema.get("pattern"), str) else whole
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
 
 
 def _without_null(schema: Json) -> Json:
@@ -161,7 +179,3 @@ def _without_null(schema: Json) -> Json:
     if len(choices) == 1:
         return {**kept, **choices[0]}
     return {**kept, "anyOf": choices} if choices else kept
-
-
-def _is_query(model: type[BaseModel], rules: list[tuple[Rule, Operation]]) -> bool:
-    return any(operation.query is model for _, operation in rules)

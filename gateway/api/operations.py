@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, ParamSpec, TypeVar
 
-from pydantic import BaseModel
+from msgspec import Struct
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,11 +24,11 @@ class Operation:
     """
 
     summary: str
-    answers: Mapping[int, type[BaseModel] | str | None]
+    answers: Mapping[int, type[Struct] | str | None]
     description: str = ""
-    body: type[BaseModel] | None = None
+    body: type[Struct] | None = None
     body_required: bool = True
-    query: type[BaseModel] | None = None
+    query: type[Struct] | None = None
     problems: tuple[int, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     choices: Mapping[str, Collection[str]] = field(default_factory=dict)
@@ -37,10 +37,10 @@ class Operation:
 def operation(
     summary: str,
     *,
-    answers: Mapping[int, type[BaseModel] | str | None],
-    body: type[BaseModel] | None = None,
+    answers: Mapping[int, type[Struct] | str | None],
+    body: type[Struct] | None = None,
     body_required: bool = True,
-    query: type[BaseModel] | None = None,
+    query: type[Struct] | None = None,
     problems: tuple[int, ...] = (),
     headers: Mapping[str, str] | None = None,
     choices: Mapping[str, Collection[str]] | None = None,

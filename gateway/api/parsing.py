@@ -1,45 +1,64 @@
-"""From a request to a model, or to an InvalidInput that names every field."""
+"""From a request to a shape, or to an InvalidInput that names every field."""
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from flask import request
-from pydantic import BaseModel, ValidationError
+from msgspec import Struct
 
 from gateway.errors import FieldError, InvalidInput
 from gateway.flows.limits import pointer_to
-from gateway.flows.wording import in_plain_words
 from gateway.security.addresses import is_fit
 from gateway.security.bodies import read_json
+from gateway.shapes.flaws import Path
+from gateway.shapes.reading import Unfit, read, read_texts
 
-ModelT = TypeVar("ModelT", bound=BaseModel)
+Shape = TypeVar("Shape", bound=Struct)
 MAX_WAIT_SECONDS = 30
 IDEMPOTENCY_KEY = "Idempotency-Key"
 IDEMPOTENCY_KEY_PATTERN = re.compile(r"[\x21-\x7e]{1,255}")
 WAIT = re.compile(r"wait\s*=\s*(\"?)([0-9]+)\1", re.IGNORECASE)
 
 
-def parse_body(model: type[ModelT]) -> ModelT:
-    """The JSON body as `model`; no body counts as an empty object.
+def parse_body(shape: type[Shape]) -> Shape:
+    """The JSON body as `shape`; no body counts as an empty object.
 
     Raises:
         MalformedInput: it is no JSON.
-        InvalidInput: it is, but not this model; every problem has its JSON pointer.
+        InvalidInput: it is, but not of this shape; every problem has its JSON pointer.
     """
     value = read_json(request)
-    return _validate(model, {} if value is None else value, pointer=lambda loc: pointer_to(*loc), what="body")
+    try:
+        return read(shape, {} if value is None else value)
+    except Unfit as error:
+        raise _invalid("body", error, lambda path: pointer_to(*path)) from error
 
 
-def parse_query(model: type[ModelT]) -> ModelT:
-    """The query parameters as `model`; of a name that comes twice the first counts, an empty value counts as absent.
+def parse_query(shape: type[Shape]) -> Shape:
+    """The query parameters as `shape`; of a name that comes twice the first counts, an empty value counts as absent.
 
     Raises:
         InvalidInput: each problem has the pointer `?name`.
     """
     given = {name: value for name, value in request.args.items() if value}
     _refuse_strange_text(given)
-    return _validate(model, given, pointer=lambda loc: f"?{loc[0]}" if loc else "?", what="query")
+    try:
+        return read_texts(shape, given)
+    except Unfit as error:
+        raise _invalid("query", error, lambda path: f"?{path[0]}") from error
+
+
+def refuse_together(*names: str) -> None:
+    """Query parameters that say the same in different ways.
+
+    Raises:
+        InvalidInput: more than one of them is given.
+    """
+    first, *others = [name for name in names if request.args.get(name)] or [""]
+    if others:
+        problem = FieldError(f"?{others[0]}", f"cannot stand beside {first}")
+        raise InvalidInput(f"The query is not valid: {problem.pointer} {problem.detail}", [problem])
 
 
 def preferred_wait_seconds() -> int | None:
@@ -81,10 +100,6 @@ def _refuse_strange_text(given: Mapping[str, str]) -> None:
         raise InvalidInput(f"The query parameter {strange[0].pointer} {strange[0].detail}", strange)
 
 
-def _validate(model: type[ModelT], value: Any, *, pointer: Callable[[tuple[int | str, ...]], str], what: str) -> ModelT:
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        found = [FieldError(pointer(item["loc"]), in_plain_words(item)) for item in error.errors(include_input=False, include_url=False)]
-        first = f"{found[0].pointer or 'it'} {found[0].detail}"
-        raise InvalidInput(f"The {what} is not valid: {first}", found) from error
+def _invalid(what: str, error: Unfit, pointer: Callable[[Path], str]) -> InvalidInput:
+    found = [FieldError(pointer(flaw.path), flaw.detail) for flaw in error.flaws]
+    return InvalidInput(f"The {what} is not valid: {found[0].pointer or 'it'} {found[0].detail}", found)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import structlog
 from flask import Flask, Response, g, json, request
 from werkzeug.exceptions import HTTPException
@@ -72,7 +73,7 @@ def problem_response(error: BaseException, extra: Mapping[str, Any] | None = Non
     wait_ms = decision.retry_after_ms or (UNKNOWN_WAIT_MS if status in SAYS_WHEN else None)
     _record(error, fault)
     problem = _problem(error, fault, status, _recovery(fault, decision, wait_ms, recovery_id))
-    body = {**problem.model_dump(mode="json", by_alias=True), **_members(error), **(extra or {})}
+    body = {**msgspec.to_builtins(problem), **_members(error), **(extra or {})}
     return Response(json.dumps(body, sort_keys=False), status=status, mimetype=MEDIA_TYPE, headers=_headers(error, fault, wait_ms))
 
 

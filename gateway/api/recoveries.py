@@ -20,7 +20,7 @@ def index() -> Response:
     """Newest first, by page, filtered by target and status."""
     query = parse_query(RecoveriesQuery)
     page = services().recoveries.list_page(target=query.target, status=query.status, limit=query.limit, offset=query.offset)
-    shapes = [RecoverySummaryShape.model_validate(recovery) for recovery in page.recoveries]
+    shapes = [RecoverySummaryShape.made_from(recovery) for recovery in page.recoveries]
     pagination = Pagination.of(page=query.page, limit=query.limit, total=page.total)
     return answer(Page[RecoverySummaryShape](data=shapes, pagination=pagination))
 
@@ -30,4 +30,4 @@ def index() -> Response:
 @operation("Read a recovery", answers={200: Success[RecoveryShape]}, problems=(404, 503))
 def show(recovery_id: str) -> Response:
     """What broke, since when, which strategies ran and how each ended, how long until healthy."""
-    return answer(Success[RecoveryShape](data=RecoveryShape.model_validate(services().recoveries.get(recovery_id))))
+    return answer(Success[RecoveryShape](data=RecoveryShape.made_from(services().recoveries.get(recovery_id))))

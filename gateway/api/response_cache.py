@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
 from flask import Response, g, request
-from pydantic import BaseModel
+from msgspec import Struct
 
 from config.groups import CacheSettings
 from gateway.api.answers import JSON, conditional, render
@@ -39,7 +40,7 @@ class _Given:
     stale: bool = False
 
 
-def cached_answer(load: Callable[[], BaseModel], query: BaseModel | None = None, *, first: DatabaseName) -> Response:
+def cached_answer(load: Callable[[], Struct], query: Struct | None = None, *, first: DatabaseName) -> Response:
     """A 200 with what `load` gave, now or a short while ago to anybody who may see the same; 304 when the client has it already.
 
     Of many who ask at once, one loads in each process. While nothing newer can be had, the answer of before is given for a longer while.
@@ -51,7 +52,7 @@ def cached_answer(load: Callable[[], BaseModel], query: BaseModel | None = None,
     Raises:
         whatever `load` raises; nothing of it is kept.
     """
-    given = _give(lambda: render(load()).encode(), _key(query), services().settings.cache)
+    given = _give(lambda: render(load()), _key(query), services().settings.cache)
     response = Response(given.body, mimetype=JSON)
     response.headers["Age"] = str(math.floor(given.age_seconds))
     response.headers["Cache-Status"] = f"{CACHE_NAME}; {given.status}"
@@ -101,11 +102,11 @@ def _stored(stored: bool) -> str:
     return "; stored" if stored else ""
 
 
-def _key(query: BaseModel | None) -> str:
+def _key(query: Struct | None) -> str:
     caller = current_caller()
     asked = [
         request.path,
-        query.model_dump(mode="json") if query else None,
+        msgspec.to_builtins(query, enc_hook=str) if query else None,
         sorted(caller.scopes) if caller else None,
         current_tenant(),
     ]

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 
 import click
+import msgspec
 from flask.cli import with_appcontext
 
 from gateway.api.health_report import critical_down
@@ -51,7 +52,8 @@ def _check(*, as_json: bool, strict: bool, timeout_seconds: float) -> int:
 
 
 def _wire(statuses: Mapping[DatabaseName, DatabaseStatus]) -> dict[str, object]:
-    return describe_databases({str(name): state for name, state in statuses.items()}).model_dump(mode="json", by_alias=True)
+    wire: dict[str, object] = msgspec.to_builtins(describe_databases({str(name): state for name, state in statuses.items()}))
+    return wire
 
 
 def _row(name: str, state: DatabaseStatus) -> tuple[str, ...]:

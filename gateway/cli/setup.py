@@ -44,7 +44,7 @@ PACKAGES = (
     "weaviate-client",
     "python-arango",
     "gunicorn",
-    "pydantic",
+    "msgspec",
     "structlog",
     "prometheus-client",
     "urllib3",

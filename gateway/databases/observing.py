@@ -65,9 +65,13 @@ def look_at(database: Database, timeout_seconds: float, clock: Clock, previous: 
         log.exception("database_look_failed", database=database.name)
         failure, usable = StatusError(type(error).__name__, GatewayError.code, "It failed in a way that is not known"), False
     else:
-        return Look(clock.now(), None, (clock.monotonic() - started) * 1000, clock.now(), ping.version, usable=True)
-    elapsed_ms = (clock.monotonic() - started) * 1000
+        return Look(clock.now(), None, _ms_since(started, clock), clock.now(), ping.version, usable=True)
+    elapsed_ms = _ms_since(started, clock)
     return Look(clock.now(), failure, elapsed_ms, previous.last_ok_at, previous.version, usable)
+
+
+def _ms_since(started: float, clock: Clock) -> float:
+    return round((clock.monotonic() - started) * 1000, 3)
 
 
 def _ping(database: Database, timeout_seconds: float, *, kept: bool) -> Ping:

@@ -85,10 +85,8 @@ class QueryService:
         result = self._recover(
             database.name, lambda left: database.query(statement, given, timeout_seconds=left, max_rows=rows), timeout / 1000
         )
-        elapsed_ms = (self._clock.monotonic() - started) * 1000
-        log.info(
-            "database_read", database=database.name, rows=len(result.rows), truncated=result.truncated, elapsed_ms=round(elapsed_ms, 1)
-        )
+        elapsed_ms = round((self._clock.monotonic() - started) * 1000, 3)
+        log.info("database_read", database=database.name, rows=len(result.rows), truncated=result.truncated, elapsed_ms=elapsed_ms)
         encoded = tuple(tuple(to_json(value) for value in row) for row in result.rows)
         return QueryAnswer(result.columns, encoded, result.truncated, elapsed_ms, database.name)
 

@@ -43,8 +43,8 @@ JsonObject = dict[str, Any]
 Milliseconds = Annotated[int, Meta(ge=0, le=86_400_000)]
 
 
-class Value(Struct, frozen=True, rename="camel"):
-    """Base of the values: frozen, snake_case here and camelCase on the wire. Which unknown members are refused is for who reads them."""
+class Value(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Base of the values: frozen, snake_case here and camelCase on the wire, unknown fields refused."""
 
 
 class Position(Value, frozen=True):

@@ -36,7 +36,7 @@ def parse_flow(document: object) -> FlowDefinition:
     Raises:
         FlowInvalid: `errors` names every problem found (at most a hundred) with a JSON pointer into `document`.
     """
-    return _checked(_read(document, unknown=False))
+    return _checked(_read(document))
 
 
 def parse_stored_flow(document: object) -> FlowDefinition:
@@ -63,14 +63,13 @@ def _checked(flow: FlowDefinition) -> FlowDefinition:
     return flow
 
 
-def _read(document: object, *, unknown: bool = True) -> FlowDefinition:
-    """Without `unknown`, members that the language does not know are refused."""
+def _read(document: object) -> FlowDefinition:
     if not isinstance(document, Mapping):
         raise _invalid([FieldError("", "must be an object")])
     if problems := _oversized(document):
         raise _invalid(problems)
     try:
-        written = read(FlowDocument, document, unknown=unknown)
+        written = read(FlowDocument, document)
     except Unfit as error:
         raise _invalid([FieldError(pointer_to(*flaw.path), flaw.detail) for flaw in error.flaws]) from error
     return FlowDefinition(**structs.asdict(written), document=dict(document))

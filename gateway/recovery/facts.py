@@ -104,7 +104,7 @@ VENDORS: Mapping[str, Vendor] = {
     "requests": Vendor("arangodb", _http_status),
     "urllib3": Vendor("http", _http_status, database=False),
     "werkzeug": Vendor("http", _http_status, database=False),
-    "pydantic_core": Vendor("input", lambda _: None, database=False),
+    "msgspec": Vendor("input", lambda _: None, database=False),
     "json": Vendor("input", lambda _: None, database=False),
 }
 
@@ -157,7 +157,7 @@ TYPES: Mapping[str, Verdict] = {
     "httpx.TransportError": UNREACHABLE,
     "requests.exceptions.Timeout": UNREACHABLE,
     "requests.exceptions.ConnectionError": UNREACHABLE,
-    "pydantic_core._pydantic_core.ValidationError": INVALID,
+    "msgspec.ValidationError": INVALID,
     "json.decoder.JSONDecodeError": INVALID,
 }
 

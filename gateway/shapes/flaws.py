@@ -57,13 +57,9 @@ class Word(Protocol):
 Found = tuple[Kind, str]
 
 
-def find_flaws(shape: type, value: object, *, unknown: bool = True) -> list[Flaw]:
-    """Everything that is wrong with a JSON value, in the order of the shape's fields.
-
-    Args:
-        unknown: members that `shape` does not know may stand there, unless it forbids them itself.
-    """
-    return list(_Inspector(unknown).look(inspect.type_info(shape), value, ()))
+def find_flaws(shape: type, value: object) -> list[Flaw]:
+    """Everything that is wrong with a JSON value, in the order of the shape's fields."""
+    return list(_look(inspect.type_info(shape), value, ()))
 
 
 def portable(pattern: str) -> str:
@@ -87,64 +83,61 @@ def admits_null(kind: inspect.Type) -> bool:
     return isinstance(kind, (inspect.AnyType, inspect.NoneType)) or (isinstance(kind, inspect.UnionType) and kind.includes_none)
 
 
-class _Inspector:
-    """Walks through a value beside the description of its type."""
+def _look(kind: inspect.Type, value: Any, path: Path) -> Iterator[Flaw]:
+    """What is wrong with this value and within it; it is walked through beside the description of its type."""
+    match kind:
+        case inspect.Metadata():
+            yield from _in_words(_look(kind.type, value, path), path, kind.extra or {})
+        case inspect.UnionType():
+            yield from _of_some(kind, value, path)
+        case inspect.StructType():
+            yield from _members(kind, value, path)
+        case inspect.ListType() | inspect.VarTupleType():
+            yield from _items(kind, value, path)
+        case _:
+            if found := _flaw_of_one(kind, value):
+                yield Flaw(path, *found)
 
-    def __init__(self, unknown: bool) -> None:
-        self._unknown = unknown
 
-    def look(self, kind: inspect.Type, value: Any, path: Path) -> Iterator[Flaw]:
-        """What is wrong with this value, and within it."""
-        match kind:
-            case inspect.Metadata():
-                yield from _in_words(self.look(kind.type, value, path), path, kind.extra or {})
-            case inspect.UnionType():
-                yield from self._of_some(kind, value, path)
-            case inspect.StructType():
-                yield from self._members(kind, value, path)
-            case inspect.ListType() | inspect.VarTupleType():
-                yield from self._items(kind, value, path)
-            case _:
-                if found := _flaw_of_one(kind, value):
-                    yield Flaw(path, *found)
+def _of_some(kind: inspect.UnionType, value: Any, path: Path) -> Iterator[Flaw]:
+    if value is None and kind.includes_none:
+        return
+    found = [list(_look(each, value, path)) for each in kind.types if not isinstance(each, inspect.NoneType)]
+    if len(found) == 1:
+        yield from found[0]
+    elif all(found):
+        words = [flaws[0].detail.removeprefix("must be ") for flaws in found]
+        yield Flaw(path, Kind.OTHER, f"must be {' or '.join(words)}")
 
-    def _of_some(self, kind: inspect.UnionType, value: Any, path: Path) -> Iterator[Flaw]:
-        if value is None and kind.includes_none:
-            return
-        found = [list(self.look(each, value, path)) for each in kind.types if not isinstance(each, inspect.NoneType)]
-        if len(found) == 1:
-            yield from found[0]
-        elif all(found):
-            words = [flaws[0].detail.removeprefix("must be ") for flaws in found]
-            yield Flaw(path, Kind.OTHER, f"must be {' or '.join(words)}")
 
-    def _members(self, kind: inspect.StructType, value: Any, path: Path) -> Iterator[Flaw]:
-        if not isinstance(value, Mapping):
-            yield Flaw(path, Kind.OBJECT, "must be an object")
-            return
-        for field in kind.fields:
-            place = (*path, field.encode_name)
-            if field.encode_name not in value:
-                if field.required:
-                    yield Flaw(place, Kind.REQUIRED, "is required")
-            elif value[field.encode_name] is None and not field.required and not admits_null(field.type):
-                yield Flaw(place, Kind.NULL, "must be absent rather than null")
-            else:
-                yield from self.look(field.type, value[field.encode_name], place)
-        if kind.forbid_unknown_fields or not self._unknown:
-            names = {field.encode_name for field in kind.fields}
-            yield from (Flaw((*path, name), Kind.UNKNOWN, "is not a known field") for name in value if name not in names)
+def _members(kind: inspect.StructType, value: Any, path: Path) -> Iterator[Flaw]:
+    if not isinstance(value, Mapping):
+        yield Flaw(path, Kind.OBJECT, "must be an object")
+        return
+    for field in kind.fields:
+        place = (*path, field.encode_name)
+        if field.encode_name not in value:
+            if field.required:
+                yield Flaw(place, Kind.REQUIRED, "is required")
+        elif value[field.encode_name] is None and not field.required and not admits_null(field.type):
+            yield Flaw(place, Kind.NULL, "must be absent rather than null")
+        else:
+            yield from _look(field.type, value[field.encode_name], place)
+    if kind.forbid_unknown_fields:
+        names = {field.encode_name for field in kind.fields}
+        yield from (Flaw((*path, name), Kind.UNKNOWN, "is not a known field") for name in value if name not in names)
 
-    def _items(self, kind: inspect.ListType | inspect.VarTupleType, value: Any, path: Path) -> Iterator[Flaw]:
-        if not isinstance(value, (list, tuple)):
-            yield Flaw(path, Kind.LIST, "must be a list")
-            return
-        if kind.min_length is not None and len(value) < kind.min_length:
-            yield Flaw(path, Kind.FEW_ITEMS, "must not be empty")
-        if kind.max_length is not None and len(value) > kind.max_length:
-            yield Flaw(path, Kind.MANY_ITEMS, f"holds {len(value)} items; at most {kind.max_length} are allowed")
-        for index, item in enumerate(value):
-            yield from self.look(kind.item_type, item, (*path, index))
+
+def _items(kind: inspect.ListType | inspect.VarTupleType, value: Any, path: Path) -> Iterator[Flaw]:
+    if not isinstance(value, (list, tuple)):
+        yield Flaw(path, Kind.LIST, "must be a list")
+        return
+    if kind.min_length is not None and len(value) < kind.min_length:
+        yield Flaw(path, Kind.FEW_ITEMS, "must not be empty")
+    if kind.max_length is not None and len(value) > kind.max_length:
+        yield Flaw(path, Kind.MANY_ITEMS, f"holds {len(value)} items; at most {kind.max_length} are allowed")
+    for index, item in enumerate(value):
+        yield from _look(kind.item_type, item, (*path, index))
 
 
 def _in_words(flaws: Iterator[Flaw], path: Path, extra: Mapping[str, Any]) -> Iterator[Flaw]:

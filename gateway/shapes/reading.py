@@ -21,27 +21,24 @@ MILLISECONDS_FROM = 20_000_000_000  # a larger number of seconds since 1970 coun
 
 
 class Unfit(Exception):
-    """A value is not of its shape. Whoever reads it says what that means."""
+    """A value is not of its shape. Whoever reads it says what that means; the message repeats nothing that a client wrote."""
 
     def __init__(self, flaws: Sequence[Flaw]) -> None:
-        super().__init__(f"{flaws[0].path}: {flaws[0].detail}")
+        super().__init__("The value is not of its shape")
         self.flaws = list(flaws)
 
 
-def read(shape: type[Shape], value: object, *, unknown: bool = True) -> Shape:
+def read(shape: type[Shape], value: object) -> Shape:
     """A JSON value as `shape`; nothing is converted.
 
-    Args:
-        unknown: members that `shape` does not know may stand there, unless it forbids them itself.
     Raises:
         Unfit: it is not; `flaws` names everything that is wrong.
     """
-    if not unknown and (flaws := find_flaws(shape, value, unknown=False)):
-        raise Unfit(flaws)
     try:
         return msgspec.convert(value, shape, dec_hook=read_word)
     except msgspec.ValidationError as error:
-        raise Unfit(find_flaws(shape, value) or [Flaw((), Kind.OTHER, str(error))]) from error
+        flaws = find_flaws(shape, value) or [Flaw((), Kind.OTHER, str(error))]
+    raise Unfit(flaws)
 
 
 def read_texts(shape: type[Shape], texts: Mapping[str, object]) -> Shape:

@@ -1,13 +1,13 @@
 """What was counted, on the wire."""
 
 import re
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Self
+from datetime import datetime, timedelta
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from msgspec import Meta
 
 from gateway.analytics.model import AnalyticsQuery, Dimension, ErrorReport, RequestReport, RequestRow
-from gateway.api.models.common import Query, Wire
+from gateway.api.models.common import JsonObject, Moment, Query, Wire
 
 DEFAULT_SPAN = timedelta(hours=1)
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -16,54 +16,61 @@ DIMENSIONS = {"route": Dimension.ROUTE, "method": Dimension.METHOD, "status": Di
 DIMENSIONS |= {"faultType": Dimension.FAULT_TYPE, "fault_type": Dimension.FAULT_TYPE}
 
 
-def _seconds(value: object) -> object:
-    match = DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError("must be a length of time: 60, 30s, 5m, 1h or 1d")
-    return int(match.group(1)) * UNIT_SECONDS[match.group(2) or "s"]
+class Seconds(int):
+    """A length of time."""
+
+    schema: ClassVar[JsonObject] = {"type": "string", "pattern": f"^{DURATION.pattern}$"}
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """From seconds, or with a unit."""
+        match = DURATION.fullmatch(text)
+        if match is None:
+            raise ValueError("must be a length of time: 60, 30s, 5m, 1h or 1d")
+        return cls(int(match.group(1)) * UNIT_SECONDS[match.group(2) or "s"])
 
 
-def _dimensions(value: object) -> object:
-    names = [name.strip() for name in str(value).split(",") if name.strip()]
-    unknown = next((name for name in names if name not in DIMENSIONS), None)
-    if unknown:
-        raise ValueError(f"must be some of {', '.join(sorted({key for key in DIMENSIONS if '_' not in key}))}, separated by commas")
-    return tuple(dict.fromkeys(DIMENSIONS[name] for name in names))
+class Dimensions(tuple[Dimension, ...]):
+    """What to group by, each once, in the order in which it was asked for."""
+
+    __slots__ = ()
+    schema: ClassVar[JsonObject] = {"type": "string"}
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """From names, separated by commas."""
+        names = [name.strip() for name in text.split(",") if name.strip()]
+        if not set(names) <= set(DIMENSIONS):
+            raise ValueError(f"must be some of {', '.join(sorted({key for key in DIMENSIONS if '_' not in key}))}, separated by commas")
+        return cls(dict.fromkeys(DIMENSIONS[name] for name in names))
 
 
-def _aware(value: datetime) -> datetime:
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-Moment = Annotated[datetime, AfterValidator(_aware)]
-
-
-class AnalyticsParameters(Query):
+class AnalyticsParameters(Query, frozen=True):
     """Which requests, and how they are grouped."""
 
-    since: Moment | None = Field(None, description="ISO 8601; an hour before `until` when absent")
-    until: Moment | None = Field(None, description="ISO 8601; now when absent")
-    bucket: Annotated[int, BeforeValidator(_seconds)] | None = Field(
-        None, description="Length of a time bucket: seconds, or with a unit (30s, 5m, 1h, 1d); one bucket for all when absent"
-    )
-    group_by: Annotated[tuple[Dimension, ...], BeforeValidator(_dimensions)] = Field(
-        (), description="Some of route, method, status, tenant, faultType, separated by commas"
-    )
-    route: str | None = Field(None, max_length=255)
-    status: int | None = Field(None, ge=100, le=599)
-    tenant: str | None = Field(None, max_length=64)
+    since: Annotated[Moment | None, Meta(description="ISO 8601; an hour before `until` when absent")] = None
+    until: Annotated[Moment | None, Meta(description="ISO 8601; now when absent")] = None
+    bucket: Annotated[
+        Seconds | None,
+        Meta(description="Length of a time bucket: seconds, or 30s, 5m, 1h, 1d; one bucket for all when absent"),
+    ] = None
+    group_by: Annotated[Dimensions | None, Meta(description="Some of route, method, status, tenant, faultType, separated by commas")] = None
+    route: Annotated[str, Meta(max_length=255)] | None = None
+    status: Annotated[int, Meta(ge=100, le=599)] | None = None
+    tenant: Annotated[str, Meta(max_length=64)] | None = None
 
     def to_query(self, now: datetime) -> AnalyticsQuery:
         """The question, with its defaults. Whether it makes sense is for the service to say."""
         until = self.until or now
         since = self.since or until - DEFAULT_SPAN
-        return AnalyticsQuery(since, until, self.bucket, self.group_by, self.route, self.status, self.tenant)
+        bucket_seconds = int(self.bucket) if self.bucket else None
+        return AnalyticsQuery(since, until, bucket_seconds, self.group_by or (), self.route, self.status, self.tenant)
 
 
-class RequestRowShape(Wire):
+class RequestRowShape(Wire, frozen=True):
     """One group of requests."""
 
-    bucket_at: datetime | None
+    bucket_at: Moment | None
     key: dict[str, str | int | None]
     count: int
     errors: int
@@ -75,22 +82,22 @@ class RequestRowShape(Wire):
     bytes_sent: int
 
 
-class FaultCountShape(Wire):
+class FaultCountShape(Wire, frozen=True):
     """How often one kind of fault was seen."""
 
     fault_type: str
     source: str
     target: str | None
     count: int
-    first_at: datetime
-    last_at: datetime
+    first_at: Moment
+    last_at: Moment
 
 
-class RequestReportShape(Wire):
+class RequestReportShape(Wire, frozen=True):
     """Counts, rates and times, most frequent group first."""
 
-    since: datetime
-    until: datetime
+    since: Moment
+    until: Moment
     bucket_seconds: int | None
     rows: list[RequestRowShape]
     total: int
@@ -114,7 +121,7 @@ class RequestReportShape(Wire):
         )
 
 
-class ErrorReportShape(RequestReportShape):
+class ErrorReportShape(RequestReportShape, frozen=True):
     """Requests that failed, and every kind of fault."""
 
     faults: list[FaultCountShape]
@@ -122,5 +129,5 @@ class ErrorReportShape(RequestReportShape):
 
 def _row(row: RequestRow) -> RequestRowShape:
     names = {dimension: name for name, dimension in DIMENSIONS.items() if "_" not in name}
-    values = {name: getattr(row, name) for name in RequestRowShape.model_fields if name != "key"}
+    values = {name: getattr(row, name) for name in RequestRowShape.__struct_fields__ if name != "key"}
     return RequestRowShape(key={names[dimension]: value for dimension, value in row.key.items()}, **values)

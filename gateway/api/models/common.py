@@ -3,47 +3,49 @@
 from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+import msgspec
+from msgspec import Meta, Struct
 
 T = TypeVar("T")
 MAX_PAGE = 100_000
 MAX_PAGE_SIZE = 100
 
-
-class Wire(BaseModel):
-    """Base of the answers: snake_case here, camelCase on the wire; built from our own values by attribute."""
-
-    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, from_attributes=True, frozen=True)
+JsonObject = dict[str, Any]
+Moment = Annotated[datetime, Meta(extra_json_schema={"format": "date-time"})]
 
 
-class Body(BaseModel):
-    """Base of the request bodies: strict types, unknown fields refused."""
+class Wire(Struct, frozen=True, rename="camel"):
+    """Base of the answers: snake_case here, camelCase on the wire."""
 
-    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=False, validate_by_alias=True, extra="forbid", strict=True)
+    @classmethod
+    def made_from(cls, source: object) -> Self:
+        """From a value of ours whose attributes have the names of the fields, and so on within it."""
+        return msgspec.convert(source, cls, from_attributes=True)
 
 
-class Query(BaseModel):
+class Body(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Base of the request bodies: unknown fields are refused."""
+
+
+class Query(Struct, frozen=True, rename="camel"):
     """Base of the query parameters: text is converted; parameters that are not ours are left alone."""
 
-    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=False, validate_by_alias=True, extra="ignore")
 
-
-class Success(Wire, Generic[T]):
+class Success(Wire, Generic[T], frozen=True, kw_only=True):
     """The envelope of every answer that worked."""
 
     success: Literal[True] = True
     data: T
 
 
-class Fresh(Success[T], Generic[T]):
+class Fresh(Success[T], Generic[T], frozen=True, kw_only=True):
     """An answer that may come from a copy."""
 
-    stale: bool = Field(description="The Configuration Service cannot be asked: this is the last known good copy")
-    age_seconds: float = Field(description="Since the Configuration Service gave it")
+    stale: Annotated[bool, Meta(description="The Configuration Service cannot be asked: this is the last known good copy")]
+    age_seconds: Annotated[float, Meta(description="Since the Configuration Service gave it")]
 
 
-class Pagination(Wire):
+class Pagination(Wire, frozen=True):
     """Where a page stands in its list."""
 
     page: int
@@ -71,17 +73,17 @@ class Pagination(Wire):
         )
 
 
-class Page(Success[list[T]], Generic[T]):
+class Page(Success[list[T]], Generic[T], frozen=True, kw_only=True):
     """The envelope of a list."""
 
     pagination: Pagination
 
 
-class PageQuery(Query):
+class PageQuery(Query, frozen=True):
     """Which page of a list."""
 
-    page: int = Field(1, ge=1, le=MAX_PAGE, description="Number of the page; the first is 1")
-    limit: int = Field(20, ge=1, le=MAX_PAGE_SIZE, description="Entries on a page")
+    page: Annotated[int, Meta(ge=1, le=MAX_PAGE, description="Number of the page; the first is 1")] = 1
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE, description="Entries on a page")] = 20
 
     @property
     def offset(self) -> int:
@@ -89,14 +91,14 @@ class PageQuery(Query):
         return (self.page - 1) * self.limit
 
 
-class FieldProblem(Wire):
+class FieldProblem(Wire, frozen=True):
     """One thing wrong with the input."""
 
-    pointer: str = Field(description="RFC 6901 JSON pointer into the body, or `?name` for a query parameter")
+    pointer: Annotated[str, Meta(description="RFC 6901 JSON pointer into the body, or `?name` for a query parameter")]
     detail: str
 
 
-class ProblemError(Wire):
+class ProblemError(Wire, frozen=True):
     """The classified fault behind a problem."""
 
     type: str
@@ -104,24 +106,26 @@ class ProblemError(Wire):
     severity: Literal["low", "medium", "high", "critical"]
     category: str
     retryable: bool
-    fingerprint: str = Field(description="The same for the same cause, whatever ids, hosts and values it carries")
+    fingerprint: Annotated[str, Meta(description="The same for the same cause, whatever ids, hosts and values it carries")]
     errors: list[FieldProblem]
 
 
-class ProblemRecovery(Wire):
+class ProblemRecovery(Wire, frozen=True):
     """What is done about it, and what a client can do."""
 
     action: str
     strategy: Literal["immediate", "delayed", "none"]
-    retry_after: int | None = Field(description="Milliseconds to wait before trying again; null when waiting does not help")
+    retry_after: Annotated[int | None, Meta(description="Milliseconds to wait before trying again; null when waiting does not help")]
     guidance: str
-    recovery_id: str | None = Field(None, description="Read it at /api/v1/recoveries/{recoveryId}; null when nothing is left to a worker")
+    recovery_id: Annotated[
+        str | None, Meta(description="Read it at /api/v1/recoveries/{recoveryId}; null when nothing is left to a worker")
+    ] = None
 
 
-class Problem(Wire):
+class Problem(Wire, frozen=True, kw_only=True):
     """Every answer that did not work: RFC 9457 problem details and the platform's envelope in one object."""
 
-    type: str = Field(description="Path of a page that explains this kind of problem")
+    type: Annotated[str, Meta(description="Path of a page that explains this kind of problem")]
     title: str
     status: int
     detail: str
@@ -132,8 +136,4 @@ class Problem(Wire):
     error: ProblemError
     recovery: ProblemRecovery
     request_id: str | None
-    timestamp: datetime
-
-
-JsonObject = dict[str, Any]
-Milliseconds = Annotated[float, AfterValidator(lambda value: round(value, 3))]
+    timestamp: Moment

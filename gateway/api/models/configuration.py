@@ -1,22 +1,24 @@
 """Configuration values and services on the wire."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from msgspec import Meta, structs
 
 from gateway.api.models.common import JsonObject, Query, Wire
 from gateway.configuration.model import ConfigValue, Instance, Known, Service
 
+Scope = Annotated[str, Meta(max_length=100)]
 
-class Layers(Query):
+
+class Layers(Query, frozen=True):
     """Whose value of a key is asked for: user over tenant over environment over `global`."""
 
-    environment: str | None = Field(None, max_length=100)
-    tenant_id: str | None = Field(None, max_length=100)
-    user_id: str | None = Field(None, max_length=100)
+    environment: Scope | None = None
+    tenant_id: Scope | None = None
+    user_id: Scope | None = None
 
 
-class ConfigShape(Wire):
+class ConfigShape(Wire, frozen=True):
     """The value that wins for a key, and the layer it came from."""
 
     key: str
@@ -27,18 +29,18 @@ class ConfigShape(Wire):
     user_id: str | None
     version: int | None
     updated_at: str | None
-    stale: bool = Field(description="The Configuration Service cannot be asked: this is the last known good value")
+    stale: Annotated[bool, Meta(description="The Configuration Service cannot be asked: this is the last known good value")]
     age_seconds: float
     source: str
 
     @classmethod
     def of(cls, known: Known[ConfigValue]) -> "ConfigShape":
         """The value and how good it is."""
-        value = {name: getattr(known.value, name) for name in cls.model_fields if hasattr(known.value, name)}
+        value = {name: getattr(known.value, name) for name in cls.__struct_fields__ if hasattr(known.value, name)}
         return cls(**value, stale=known.stale, age_seconds=round(known.age_seconds, 3), source=str(known.source))
 
 
-class InstanceShape(Wire):
+class InstanceShape(Wire, frozen=True):
     """One address of a service."""
 
     id: str | None
@@ -51,7 +53,7 @@ class InstanceShape(Wire):
     expires_at: str | None
 
 
-class ServiceShape(Wire):
+class ServiceShape(Wire, frozen=True):
     """A registered service and its instances."""
 
     name: str
@@ -60,7 +62,7 @@ class ServiceShape(Wire):
     instances: list[InstanceShape]
 
 
-class DiscoveredShape(ServiceShape):
+class DiscoveredShape(ServiceShape, frozen=True):
     """One healthy instance to call, and all."""
 
     host: str
@@ -72,10 +74,10 @@ class DiscoveredShape(ServiceShape):
 
 def discovered(known: Known[Service], chosen: Instance) -> DiscoveredShape:
     """The service, with the instance that was chosen."""
-    service = ServiceShape.model_validate(known.value)
-    instance = InstanceShape.model_validate(chosen)
+    service = ServiceShape.made_from(known.value)
+    instance = InstanceShape.made_from(chosen)
     return DiscoveredShape(
-        **{name: getattr(service, name) for name in ServiceShape.model_fields},
+        **structs.asdict(service),
         host=instance.host,
         port=instance.port,
         protocol=instance.protocol,

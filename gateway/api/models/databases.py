@@ -1,16 +1,17 @@
 """The six databases on the wire."""
 
-from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from msgspec import Meta, field
 
-from gateway.api.models.common import Body, JsonObject, Milliseconds, Wire
+from gateway.api.models.common import Body, JsonObject, Moment, Wire
 from gateway.databases import limits
 from gateway.databases.model import DatabaseStatus
 
+Timeout = Annotated[int, Meta(ge=limits.MIN_TIMEOUT_MS, le=limits.MAX_TIMEOUT_MS)]
 
-class PoolShape(Wire):
+
+class PoolShape(Wire, frozen=True):
     """The connections of this process."""
 
     in_use: int
@@ -19,7 +20,7 @@ class PoolShape(Wire):
     waits: int
 
 
-class StatusErrorShape(Wire):
+class StatusErrorShape(Wire, frozen=True):
     """Why the last ping failed, in our words."""
 
     kind: str
@@ -27,48 +28,48 @@ class StatusErrorShape(Wire):
     detail: str
 
 
-class DatabaseShape(Wire):
+class DatabaseShape(Wire, frozen=True):
     """One database as the background poller last saw it."""
 
-    status: str = Field(description="healthy, degraded, unhealthy or disabled")
+    status: Annotated[str, Meta(description="healthy, degraded, unhealthy or disabled")]
     engine: str
     role: str
-    latency_ms: Milliseconds | None
-    last_ok_at: datetime | None
+    latency_ms: float | None
+    last_ok_at: Moment | None
     error: StatusErrorShape | None
-    served_by: str | None = Field(description="Who serves its role now: itself, another database, or a fallback of this process")
+    served_by: Annotated[str | None, Meta(description="Who serves its role now: itself, another database, or a fallback of this process")]
     breaker: str
     pool: PoolShape | None
     version: str | None
-    timestamp: datetime
+    timestamp: Moment
 
 
-class DatabasesShape(Wire):
+class DatabasesShape(Wire, frozen=True):
     """All six."""
 
-    connections: dict[str, bool] = Field(description="Whether each one can be used now")
+    connections: Annotated[dict[str, bool], Meta(description="Whether each one can be used now")]
     health: dict[str, DatabaseShape]
 
 
-class QueryBody(Body):
+class QueryBody(Body, frozen=True):
     """One read, in the engine's own language."""
 
-    statement: str = Field(min_length=1, max_length=limits.MAX_STATEMENT_BYTES)
-    parameters: JsonObject = Field(default_factory=dict, description="Bound by the driver, never pasted into the statement")
-    timeout_ms: int | None = Field(
-        None, ge=limits.MIN_TIMEOUT_MS, le=limits.MAX_TIMEOUT_MS, description="Of all of it; by default the database's own limit"
+    statement: Annotated[str, Meta(min_length=1, max_length=limits.MAX_STATEMENT_BYTES)]
+    parameters: Annotated[JsonObject, Meta(description="Bound by the driver, never pasted into the statement")] = field(
+        default_factory=dict
     )
-    max_rows: int = Field(limits.DEFAULT_ROWS, ge=1, le=limits.MAX_ROWS)
+    timeout_ms: Annotated[Timeout | None, Meta(description="Of all of it; by default the database's own limit")] = None
+    max_rows: Annotated[int, Meta(ge=1, le=limits.MAX_ROWS)] = limits.DEFAULT_ROWS
 
 
-class ResultShape(Wire):
+class ResultShape(Wire, frozen=True):
     """What a read answered."""
 
     columns: list[str]
     rows: list[list[Any]]
     row_count: int
     truncated: bool
-    elapsed_ms: Milliseconds
+    elapsed_ms: float
     served_by: str
 
 
@@ -76,5 +77,5 @@ def describe_databases(statuses: dict[str, DatabaseStatus]) -> DatabasesShape:
     """From the poller's snapshot to the wire."""
     return DatabasesShape(
         connections={name: status.status.usable for name, status in statuses.items()},
-        health={name: DatabaseShape.model_validate(status) for name, status in statuses.items()},
+        health={name: DatabaseShape.made_from(status) for name, status in statuses.items()},
     )

@@ -1,27 +1,25 @@
 """Flows on the wire."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self, TypedDict
 
-from pydantic import ConfigDict, Field
+from msgspec import Meta
 
 from gateway.api.models.common import Fresh, JsonObject, PageQuery, Pagination, Wire
 from gateway.configuration.model import CopyState
-from gateway.flows.model import FlowDefinition, FlowStatus, FlowType
+from gateway.flows.model import FlowStatus, FlowType
 from gateway.flows.validation import Validation
 
-
-class FlowDocument(FlowDefinition):
-    """A flow definition, as it is registered."""
+Tags = Annotated[str, Meta(max_length=1000)]
 
 
-class FlowsQuery(PageQuery):
+class FlowsQuery(PageQuery, frozen=True):
     """Which flows. Without `status` all that runs: active, draft and deprecated ones."""
 
     type: FlowType | None = None
     status: FlowStatus | None = None
-    tag: str | None = Field(None, max_length=100)
-    tags: str | None = Field(None, max_length=1000, description="Separated by commas")
-    created_by: str | None = Field(None, max_length=255)
+    tag: Annotated[str, Meta(max_length=100)] | None = None
+    tags: Annotated[Tags | None, Meta(description="Separated by commas")] = None
+    created_by: Annotated[str, Meta(max_length=255)] | None = None
     sort_by: Literal["name", "createdAt", "updatedAt", "version"] | None = None
     sort_order: Literal["asc", "desc"] | None = None
     include_archived: bool = False
@@ -31,37 +29,35 @@ class FlowsQuery(PageQuery):
         return tuple(tag.strip() for tag in f"{self.tag or ''},{self.tags or ''}".split(",") if tag.strip())
 
 
-class FlowPageShape(Fresh[list[JsonObject]]):
+class FlowPageShape(Fresh[list[JsonObject]], frozen=True):
     """A page of flow definitions."""
 
     pagination: Pagination
 
 
-class FlowShape(Fresh[JsonObject]):
+class FlowShape(Fresh[JsonObject], frozen=True):
     """One definition. `state`: known to the registry, or pending (its upload waits), conflicted or refused; `problem` says why."""
 
     state: CopyState
     problem: str | None
 
 
-class RegisteredShape(Wire):
+class RegisteredShape(TypedDict):
     """A flow that was accepted while the registry was down: it runs already, and its upload waits. Further members are the definition's."""
 
-    model_config = ConfigDict(extra="allow")
-
     id: str
-    pending: Literal[True] = True
-    status: Literal["pending"] = "pending"
+    pending: Literal[True]
+    status: Literal["pending"]
 
 
-class IssueShape(Wire):
+class IssueShape(Wire, frozen=True):
     """One thing that would stop the flow, or looks wrong."""
 
     pointer: str
     detail: str
 
 
-class ValidationShape(Wire):
+class ValidationShape(Wire, frozen=True):
     """What would stop it running."""
 
     flow_id: str
@@ -76,7 +72,7 @@ class ValidationShape(Wire):
         return cls(
             flow_id=flow_id,
             is_valid=validation.is_valid,
-            errors=[IssueShape.model_validate(issue) for issue in validation.errors],
-            warnings=[IssueShape.model_validate(issue) for issue in validation.warnings],
+            errors=[IssueShape.made_from(issue) for issue in validation.errors],
+            warnings=[IssueShape.made_from(issue) for issue in validation.warnings],
             details=validation.details(),
         )

@@ -1,29 +1,28 @@
 """Health on the wire."""
 
-from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal, TypedDict
 
-from pydantic import ConfigDict, Field
+from msgspec import Meta
 
-from gateway.api.models.common import Wire
+from gateway.api.models.common import Moment, Wire
 from gateway.api.models.databases import DatabaseShape
 
 Overall = Literal["healthy", "degraded", "unhealthy"]
 
 
-class Liveness(Wire):
+class Liveness(Wire, frozen=True):
     """The process answers."""
 
     status: Literal["alive"] = "alive"
 
 
-class Readiness(Wire):
+class Readiness(Wire, frozen=True):
     """It may get traffic."""
 
     status: Literal["ready"] = "ready"
 
 
-class GatewayShape(Wire):
+class GatewayShape(Wire, frozen=True):
     """This process."""
 
     status: Overall
@@ -32,15 +31,13 @@ class GatewayShape(Wire):
     draining: bool
 
 
-class OpenShape(Wire):
+class OpenShape(TypedDict):
     """A part that says more about itself than its status; the rest is as the part itself writes it."""
-
-    model_config = ConfigDict(extra="allow")
 
     status: str
 
 
-class AnalyticsStateShape(Wire):
+class AnalyticsStateShape(Wire, frozen=True):
     """Events on their way: what waits where, and what was lost since this process started."""
 
     buffered: int
@@ -50,14 +47,14 @@ class AnalyticsStateShape(Wire):
     writing_to: str
 
 
-class BreakersShape(Wire):
+class BreakersShape(Wire, frozen=True):
     """The breakers of this process."""
 
-    shared: bool | None = Field(description="Whether their states are shared with other processes now; null without DragonflyDB")
-    states: dict[str, str] = Field(description="By target: database:<name> or service:<name>")
+    shared: Annotated[bool | None, Meta(description="Whether their states are shared with other processes now; null without DragonflyDB")]
+    states: Annotated[dict[str, str], Meta(description="By target: database:<name> or service:<name>")]
 
 
-class ServicesShape(Wire):
+class ServicesShape(Wire, frozen=True):
     """Everything the gateway is made of and leans on."""
 
     api_gateway: GatewayShape
@@ -68,7 +65,7 @@ class ServicesShape(Wire):
     breakers: BreakersShape
 
 
-class Health(Wire):
+class Health(Wire, frozen=True):
     """Everything. `uptime` in seconds."""
 
     status: Overall
@@ -76,11 +73,11 @@ class Health(Wire):
     uptime: float
     environment: str
     request_id: str | None
-    timestamp: datetime
+    timestamp: Moment
     services: ServicesShape
 
 
-class HealthAnswer(Health):
+class HealthAnswer(Health, frozen=True, kw_only=True):
     """Under `data` as everywhere, and at the top, where load balancers and the platform's dashboards look."""
 
     success: Literal[True] = True

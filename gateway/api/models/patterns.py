@@ -1,43 +1,44 @@
 """Learned error patterns on the wire."""
 
-from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from msgspec import Meta
 
-from gateway.api.models.common import PageQuery, Wire
+from gateway.api.models.common import Moment, PageQuery, Wire
 from gateway.recovery.model import FaultType
 from gateway.recovery.patterns.evidence import median_ms
 from gateway.recovery.patterns.model import PatternView
 
+Source = Annotated[str, Meta(max_length=100)]
 
-class PatternsQuery(PageQuery):
+
+class PatternsQuery(PageQuery, frozen=True):
     """Which patterns."""
 
-    type: FaultType | None = Field(None, description="Type of the error, as problems name it")
-    source: str | None = Field(None, max_length=100, description="Where it comes from: a database's name, `http`, or a room of the gateway")
+    type: Annotated[FaultType | None, Meta(description="Type of the error, as problems name it")] = None
+    source: Annotated[Source | None, Meta(description="Where it comes from: a database's name, `http`, or a room of the gateway")] = None
 
 
-class ActionShape(Wire):
+class ActionShape(Wire, frozen=True):
     """What was tried, and how it ended."""
 
     action: str
     attempts: int
     successes: int
-    median_ms: float | None = Field(description="From the fault to being well again, within 10 %; null when nothing succeeded")
+    median_ms: Annotated[float | None, Meta(description="From the fault to being well again, within 10 %; null when nothing succeeded")]
 
 
-class SuggestionShape(Wire):
+class SuggestionShape(Wire, frozen=True):
     """What to do about it."""
 
     action: str
-    reason: Literal["learned", "default"] = Field(description="`default` before 20 tries of the last weeks")
-    lower_bound: float | None = Field(description="Of the action's rate of success, 95 % confidence; null for a default")
+    reason: Annotated[Literal["learned", "default"], Meta(description="`default` before 20 tries of the last weeks")]
+    lower_bound: Annotated[float | None, Meta(description="Of the action's rate of success, 95 % confidence; null for a default")]
     tries: int
-    automatic: bool = Field(description="The gateway may do it without a human")
+    automatic: Annotated[bool, Meta(description="The gateway may do it without a human")]
 
 
-class PatternSummaryShape(Wire):
+class PatternSummaryShape(Wire, frozen=True):
     """One kind of error, whatever ids, hosts and values it carries."""
 
     fingerprint: str
@@ -49,11 +50,11 @@ class PatternSummaryShape(Wire):
     retryable: bool
     error_class: str
     template: str
-    is_other: bool = Field(description="The bucket of a source that has its fill of patterns")
+    is_other: Annotated[bool, Meta(description="The bucket of a source that has its fill of patterns")]
     count: int
-    first_seen_at: datetime
-    last_seen_at: datetime
-    uploaded_at: datetime | None = Field(description="When the Flow Registry last took it")
+    first_seen_at: Moment
+    last_seen_at: Moment
+    uploaded_at: Annotated[Moment | None, Meta(description="When the Flow Registry last took it")]
     actions: list[ActionShape]
     suggested_action: SuggestionShape
 
@@ -63,10 +64,10 @@ class PatternSummaryShape(Wire):
         return cls(**_summary(view))
 
 
-class SampleShape(Wire):
+class SampleShape(Wire, frozen=True):
     """One error of the pattern, redacted."""
 
-    at: datetime
+    at: Moment
     template: str
     error_class: str
     target: str | None
@@ -74,28 +75,28 @@ class SampleShape(Wire):
     node_id: str | None
 
 
-class RelatedShape(Wire):
+class RelatedShape(Wire, frozen=True):
     """Another pattern that means something similar."""
 
     fingerprint: str
-    similarity: float = Field(description="Cosine of the two meanings, at most 1")
+    similarity: Annotated[float, Meta(description="Cosine of the two meanings, at most 1")]
     template: str
     type: str
 
 
-class PatternShape(PatternSummaryShape):
+class PatternShape(PatternSummaryShape, frozen=True):
     """The same, with samples and its kin."""
 
     samples: list[SampleShape]
     related: list[RelatedShape]
-    related_by: str | None = Field(description="Index that was asked: weaviate, postgres (pgvector) or fingerprint")
+    related_by: Annotated[str | None, Meta(description="Index that was asked: weaviate, postgres (pgvector) or fingerprint")]
 
     @classmethod
     def of(cls, view: PatternView) -> Self:
         """From the view to the wire."""
         return cls(
             **_summary(view),
-            samples=[SampleShape.model_validate(sample) for sample in view.pattern.samples],
+            samples=[SampleShape.made_from(sample) for sample in view.pattern.samples],
             related=[
                 RelatedShape(fingerprint=each.fingerprint, similarity=each.similarity, template=each.template, type=each.fault_type)
                 for each in view.related
@@ -130,5 +131,5 @@ def _summary(view: PatternView) -> dict[str, Any]:
             )
             for each in view.outcomes
         ],
-        "suggested_action": SuggestionShape.model_validate(view.suggestion),
+        "suggested_action": SuggestionShape.made_from(view.suggestion),
     }

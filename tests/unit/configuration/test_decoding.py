@@ -55,7 +55,7 @@ def test_what_stands_beside_the_value_never_breaks_the_answer(odd: Any) -> None:
     value = read_config({"key": "k", "value": 1} | dict.fromkeys(names, odd))
     assert ConfigShape.of(Known(value, 0.0, stale=False, source=Source.SERVICE)).value == 1
     instance = {"host": "h", "port": 1} | dict.fromkeys(("id", "protocol", "healthEndpoint", "expiresAt", "status"), odd)
-    assert ServiceShape.model_validate(read_service({"name": "a", "version": odd, "instances": [instance]})).instances[0].host == "h"
+    assert ServiceShape.made_from(read_service({"name": "a", "version": odd, "instances": [instance]})).instances[0].host == "h"
 
 
 def test_ids_and_versions_may_be_numbers() -> None:

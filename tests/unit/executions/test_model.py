@@ -110,7 +110,7 @@ def test_what_postgresql_cannot_hold_names_nothing(text: str, expected: bool) ->
 
 
 def test_a_retry_waits_as_the_policy_says_and_never_shorter_than_asked() -> None:
-    policy = RetryPolicy.model_validate({"baseDelay": 1000, "maxDelay": 4000})
+    policy = RetryPolicy(base_delay=1000, max_delay=4000)
     waits = [delay_seconds(policy, failures, None, Random(7)) for failures in (1, 2, 3, 9)]
     assert all(most / 2 <= wait <= most for wait, most in zip(waits, (1, 2, 4, 4), strict=True))
     assert delay_seconds(policy, 1, 30.0, Random(7)) == 30.0
