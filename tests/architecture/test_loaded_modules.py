@@ -17,6 +17,8 @@ HEAVY = {
     "grpc",
     "kombu",
     "numpy",
+    "pydantic",
+    "pydantic_core",
     "requests",
     "rich",
     "tasks",
