@@ -1,48 +1,39 @@
 """The settings of the six databases. A database without an address is disabled, and its role is served by its fallback."""
 
-from typing import Annotated, Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from pydantic import AfterValidator, SecretStr
-
+from config.reading import http_url
+from config.secrets import Secret
 from config.variables import Group, variable
 
-POOL_SIZE: dict[str, Any] = {"unit": "connections", "ge": 1, "le": 1000}
+POOL_SIZE = "Connections a process keeps at the most"
 TLS = "rediss://"
 CERT_REQS = "ssl_cert_reqs"  # the one word that redis-py and kombu (the broker's client) both read in a URL
 
 
-def _sqlalchemy_url(value: SecretStr) -> SecretStr:
+def _postgres_url(text: str) -> Secret:
     """Heroku writes postgres://; SQLAlchemy wants the dialect and driver by name."""
-    url = value.get_secret_value()
     for prefix in ("postgres://", "postgresql://"):
-        if url.startswith(prefix):
-            return SecretStr("postgresql+psycopg2://" + url.removeprefix(prefix))
-    if not url.startswith("postgresql+psycopg2://"):
+        if text.startswith(prefix):
+            return Secret("postgresql+psycopg2://" + text.removeprefix(prefix))
+    if not text.startswith("postgresql+psycopg2://"):
         raise ValueError("must be a postgres:// or postgresql:// URL")
-    return value
+    return Secret(text)
 
 
-def _redis_url(value: SecretStr) -> SecretStr:
-    url = value.get_secret_value()
-    if not url.startswith(("redis://", TLS)):
+def _redis_url(text: str) -> Secret:
+    if not text.startswith(("redis://", TLS)):
         raise ValueError("must be a redis:// or rediss:// URL")
-    if _cert_reqs(url) not in (None, "required", "optional", "none"):
+    try:
+        cert_reqs = _cert_reqs(text)
+    except ValueError:  # its words may hold the password
+        raise ValueError("must be a URL whose host can be read") from None
+    if cert_reqs not in (None, "required", "optional", "none"):
         raise ValueError(f"its {CERT_REQS} must be required, optional or none")
-    return value
+    return Secret(text)
 
 
-def _arango_url(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise ValueError("must be an http:// or https:// URL")
-    return value.rstrip("/")
-
-
-PostgresUrl = Annotated[SecretStr, AfterValidator(_sqlalchemy_url)]
-RedisUrl = Annotated[SecretStr, AfterValidator(_redis_url)]
-
-
-def _secret(value: SecretStr | None) -> str:
+def _secret(value: Secret | None) -> str:
     return value.get_secret_value() if value else ""
 
 
@@ -60,7 +51,7 @@ def _with_tls(url: str, *, verify: bool) -> str:
     return parts._replace(query=urlencode(query)).geturl()
 
 
-def redis_protocol_url(url: SecretStr | None, host: str | None, port: int, password: SecretStr | None, *, tls_verify: bool) -> str | None:
+def redis_protocol_url(url: Secret | None, host: str | None, port: int, password: Secret | None, *, tls_verify: bool) -> str | None:
     """One redis:// or rediss:// URL from a URL or from its parts; None when neither is set."""
     if url:
         given = url.get_secret_value()
@@ -74,15 +65,15 @@ def redis_protocol_url(url: SecretStr | None, host: str | None, port: int, passw
 class PostgresSettings(Group):
     """PostgreSQL: the transactional truth."""
 
-    url: PostgresUrl | None = variable(
-        "DATABASE_URL", "POSTGRES_URL", unit="url", meaning="PostgreSQL, as postgresql://user:password@host:port/name"
+    url: Secret | None = variable(
+        "DATABASE_URL", "POSTGRES_URL", read=_postgres_url, unit="url", meaning="PostgreSQL, as postgresql://user:password@host:port/name"
     )
     host: str | None = variable("POSTGRES_HOST", meaning="Its host, when no URL is set")
     port: int = variable("POSTGRES_PORT", default=5432, unit="port", ge=1, le=65535, meaning="Its port")
     database: str = variable("POSTGRES_DB", default="gateway", meaning="Its database name")
     user: str = variable("POSTGRES_USER", default="gateway", meaning="Its user")
-    password: SecretStr | None = variable("POSTGRES_PASSWORD", meaning="Its password")
-    pool_size: int = variable("POSTGRES_POOL_SIZE", default=8, meaning="Connections a process keeps at the most", **POOL_SIZE)
+    password: Secret | None = variable("POSTGRES_PASSWORD", meaning="Its password")
+    pool_size: int = variable("POSTGRES_POOL_SIZE", default=8, unit="connections", ge=1, le=1000, meaning=POOL_SIZE)
     connect_timeout_seconds: float = variable(
         "POSTGRES_CONNECT_TIMEOUT_SECONDS", default=2.0, unit="s", ge=1, meaning="Limit of connecting"
     )
@@ -108,16 +99,16 @@ class PostgresSettings(Group):
 class DragonflySettings(Group):
     """DragonflyDB: cache, rate limiter and broker."""
 
-    url: RedisUrl | None = variable("DRAGONFLY_URL", unit="url", meaning="DragonflyDB, as redis://:password@host:port/0")
+    url: Secret | None = variable("DRAGONFLY_URL", read=_redis_url, unit="url", meaning="DragonflyDB, as redis://:password@host:port/0")
     host: str | None = variable("DRAGONFLY_HOST", meaning="Its host, when no URL is set")
     port: int = variable("DRAGONFLY_PORT", default=6379, unit="port", ge=1, le=65535, meaning="Its port")
-    password: SecretStr | None = variable("DRAGONFLY_PASSWORD", meaning="Its password")
+    password: Secret | None = variable("DRAGONFLY_PASSWORD", meaning="Its password")
     tls_verify: bool = variable(
         "DRAGONFLY_TLS_VERIFY",
         default=True,
         meaning="Check the server's certificate with rediss://; `false` for self-signed ones (Heroku's), which encrypts all the same",
     )
-    pool_size: int = variable("DRAGONFLY_POOL_SIZE", default=16, meaning="Connections a process keeps at the most", **POOL_SIZE)
+    pool_size: int = variable("DRAGONFLY_POOL_SIZE", default=16, unit="connections", ge=1, le=1000, meaning=POOL_SIZE)
     timeout_seconds: float = variable("DRAGONFLY_TIMEOUT_SECONDS", default=1.0, unit="s", gt=0, meaning="Limit of one command")
 
     @property
@@ -129,18 +120,21 @@ class DragonflySettings(Group):
 class RedisSettings(Group):
     """Redis: the optional legacy cache."""
 
-    url: RedisUrl | None = variable(
-        "REDIS_URL", unit="url", meaning="Legacy Redis, as redis://:password@host:port/0; the broker too when DragonflyDB is not set"
+    url: Secret | None = variable(
+        "REDIS_URL",
+        read=_redis_url,
+        unit="url",
+        meaning="Legacy Redis, as redis://:password@host:port/0; the broker too when DragonflyDB is not set",
     )
     host: str | None = variable("REDIS_HOST", meaning="Its host, when no URL is set")
     port: int = variable("REDIS_PORT", default=6380, unit="port", ge=1, le=65535, meaning="Its port")
-    password: SecretStr | None = variable("REDIS_PASSWORD", meaning="Its password")
+    password: Secret | None = variable("REDIS_PASSWORD", meaning="Its password")
     tls_verify: bool = variable(
         "REDIS_TLS_VERIFY",
         default=True,
         meaning="Check the server's certificate with rediss://; `false` for self-signed ones (Heroku's), which encrypts all the same",
     )
-    pool_size: int = variable("REDIS_POOL_SIZE", default=8, meaning="Connections a process keeps at the most", **POOL_SIZE)
+    pool_size: int = variable("REDIS_POOL_SIZE", default=8, unit="connections", ge=1, le=1000, meaning=POOL_SIZE)
     timeout_seconds: float = variable("REDIS_TIMEOUT_SECONDS", default=1.0, unit="s", gt=0, meaning="Limit of one command")
 
     @property
@@ -165,9 +159,9 @@ class ClickHouseSettings(Group):
         "CLICKHOUSE_NATIVE_PORT", default=9000, unit="port", ge=1, le=65535, meaning="Its native port, what the driver speaks"
     )
     user: str = variable("CLICKHOUSE_USER", default="default", meaning="Its user")
-    password: SecretStr | None = variable("CLICKHOUSE_PASSWORD", meaning="Its password")
+    password: Secret | None = variable("CLICKHOUSE_PASSWORD", meaning="Its password")
     database: str = variable("CLICKHOUSE_DB", default="default", meaning="Its database name")
-    pool_size: int = variable("CLICKHOUSE_POOL_SIZE", default=4, meaning="Connections a process keeps at the most", **POOL_SIZE)
+    pool_size: int = variable("CLICKHOUSE_POOL_SIZE", default=4, unit="connections", ge=1, le=1000, meaning=POOL_SIZE)
     timeout_seconds: float = variable("CLICKHOUSE_TIMEOUT_SECONDS", default=5.0, unit="s", gt=0, meaning="Limit of one query")
 
 
@@ -177,19 +171,19 @@ class WeaviateSettings(Group):
     host: str | None = variable("WEAVIATE_HOST", meaning="Weaviate's host")
     port: int = variable("WEAVIATE_PORT", default=8080, unit="port", ge=1, le=65535, meaning="Its REST port")
     grpc_port: int = variable("WEAVIATE_GRPC_PORT", default=50051, unit="port", ge=1, le=65535, meaning="Its gRPC port")
-    api_key: SecretStr | None = variable("WEAVIATE_API_KEY", meaning="Its API key")
-    pool_size: int = variable("WEAVIATE_POOL_SIZE", default=4, meaning="Connections a process keeps at the most", **POOL_SIZE)
+    api_key: Secret | None = variable("WEAVIATE_API_KEY", meaning="Its API key")
+    pool_size: int = variable("WEAVIATE_POOL_SIZE", default=4, unit="connections", ge=1, le=1000, meaning=POOL_SIZE)
     timeout_seconds: float = variable("WEAVIATE_TIMEOUT_SECONDS", default=3.0, unit="s", gt=0, meaning="Limit of one call")
 
 
 class ArangoSettings(Group):
     """ArangoDB: the service graph."""
 
-    url: Annotated[str, AfterValidator(_arango_url)] | None = variable("ARANGO_URL", unit="url", meaning="ArangoDB, as http://host:8529")
+    url: str | None = variable("ARANGO_URL", read=http_url, unit="url", meaning="ArangoDB, as http://host:8529")
     database: str = variable("ARANGO_DB", default="gateway", meaning="Its database name")
     user: str = variable("ARANGO_USER", default="root", meaning="Its user")
-    password: SecretStr | None = variable("ARANGO_PASSWORD", meaning="Its password")
-    pool_size: int = variable("ARANGO_POOL_SIZE", default=4, meaning="Connections a process keeps at the most", **POOL_SIZE)
+    password: Secret | None = variable("ARANGO_PASSWORD", meaning="Its password")
+    pool_size: int = variable("ARANGO_POOL_SIZE", default=4, unit="connections", ge=1, le=1000, meaning=POOL_SIZE)
     timeout_seconds: float = variable("ARANGO_TIMEOUT_SECONDS", default=3.0, unit="s", gt=0, meaning="Limit of one call")
 
 

@@ -1,39 +1,30 @@
 """The groups of settings: process, edge, Configuration Service and workers. Databases stand in `databases.py`."""
 
-from typing import Annotated, Literal
+import re
+from typing import Literal
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr, StringConstraints
-
+from config.reading import http_url, read_text
+from config.secrets import Secret
 from config.variables import Group, variable
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
-def _split_commas(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+def _log_level(text: str) -> str:
+    return str(read_text(text.upper(), LogLevel))
 
 
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
-
-
-def _http_url(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise ValueError("must be an http:// or https:// URL")
-    return value.rstrip("/")
-
-
-CommaSeparated = Annotated[tuple[str, ...], BeforeValidator(_split_commas)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
+def _key_part(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", text):
+        raise ValueError("must be 1 to 64 of the characters A-Z a-z 0-9 . _ -")
+    return text
 
 
 class ProcessSettings(Group):
     """What every process shares."""
 
     environment: str = variable("ENVIRONMENT", default="development", meaning="Name of the deployment; `production` switches logs to JSON")
-    log_level: Annotated[LogLevel, BeforeValidator(_upper)] = variable(
-        "LOG_LEVEL", default="INFO", meaning="Least severe level that is logged"
-    )
+    log_level: LogLevel = variable("LOG_LEVEL", default="INFO", read=_log_level, meaning="Least severe level that is logged")
     log_format: Literal["auto", "json", "console"] = variable(
         "LOG_FORMAT", default="auto", meaning="`json`, `console`, or `auto`: console on a terminal, JSON elsewhere"
     )
@@ -73,10 +64,10 @@ class WebSettings(Group):
 class EdgeSettings(Group):
     """What the edge lets in."""
 
-    allowed_origins: CommaSeparated = variable(
+    allowed_origins: tuple[str, ...] = variable(
         "ALLOWED_ORIGINS", default=("http://localhost:3000",), unit="list", meaning="CORS origins, separated by commas"
     )
-    tokens: SecretStr | None = variable(
+    tokens: Secret | None = variable(
         "GATEWAY_TOKENS",
         unit="list",
         meaning="Bearer tokens and their scopes, `name:token:scope|scope,…`; without it the gateway is open and binds loopback only",
@@ -97,13 +88,16 @@ class EdgeSettings(Group):
 class ConfigurationSettings(Group):
     """The client of the Configuration Service and Flow Registry."""
 
-    url: HttpUrl = variable(
-        "FLOW_REGISTRY_URL", default="http://127.0.0.1:8012", meaning="Base URL of the Configuration Service and Flow Registry"
+    url: str = variable(
+        "FLOW_REGISTRY_URL",
+        default="http://127.0.0.1:8012",
+        read=http_url,
+        meaning="Base URL of the Configuration Service and Flow Registry",
     )
-    token: SecretStr | None = variable(
+    token: Secret | None = variable(
         "CONFIG_SERVICE_TOKEN", meaning="Bearer token that guards the Configuration Service; its client sends it"
     )
-    api_key: SecretStr | None = variable("CONFIG_SERVICE_API_KEY", meaning="API key sent to the Configuration Service as `X-API-Key`")
+    api_key: Secret | None = variable("CONFIG_SERVICE_API_KEY", meaning="API key sent to the Configuration Service as `X-API-Key`")
     timeout_seconds: float = variable(
         "CONFIG_SERVICE_TIMEOUT_SECONDS", default=2.0, unit="s", gt=0, le=30, meaning="Limit of one call to it"
     )
@@ -127,8 +121,8 @@ class ConfigurationSettings(Group):
 class CacheSettings(Group):
     """The cache: DragonflyDB, then Redis, then each process's own memory."""
 
-    namespace: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = variable(
-        "CACHE_NAMESPACE", default="gateway", meaning="Stands in every key: deployments that share a server differ in it"
+    namespace: str = variable(
+        "CACHE_NAMESPACE", default="gateway", read=_key_part, meaning="Stands in every key: deployments that share a server differ in it"
     )
     timeout_seconds: float = variable(
         "CACHE_TIMEOUT_SECONDS",
@@ -219,7 +213,7 @@ class ConfigServiceSettings(Group):
         "CONFIG_SERVICE_HOST", default="127.0.0.1", meaning="Address to bind; anything but loopback needs CONFIG_SERVICE_TOKEN"
     )
     port: int = variable("CONFIG_SERVICE_PORT", default=8012, unit="port", ge=1, le=65535, meaning="Port to listen on")
-    database_url: SecretStr | None = variable("CONFIG_SERVICE_DATABASE_URL", meaning="Its PostgreSQL; DATABASE_URL when not set")
+    database_url: Secret | None = variable("CONFIG_SERVICE_DATABASE_URL", meaning="Its PostgreSQL; DATABASE_URL when not set")
     default_ttl_seconds: int = variable(
         "SERVICE_TTL_SECONDS", default=30, unit="s", ge=1, meaning="Lease of a registration that names no ttlSeconds"
     )

@@ -3,10 +3,6 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-from pydantic import AliasChoices
-from pydantic.fields import FieldInfo
 
 from config.settings import groups
 from config.variables import Group
@@ -14,12 +10,6 @@ from config.variables import Group
 BEGIN = "<!-- variables: made by `python -m config.manual` -->"
 END = "<!-- end of variables -->"
 OPERATIONS = Path(__file__).parent.parent / "docs" / "operations.md"
-
-
-def variable_names(field: FieldInfo) -> list[str]:
-    """The environment variables that carry a setting, the first one wins."""
-    alias = field.validation_alias
-    return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else []
 
 
 def render() -> str:
@@ -39,10 +29,9 @@ def _group(group: type[Group]) -> Iterator[str]:
     yield ""
     yield "| variable | unit | default | meaning |"
     yield "|---|---|---|---|"
-    for field in group.model_fields.values():
-        names = " or ".join(f"`{name}`" for name in variable_names(field))
-        extra: Any = field.json_schema_extra or {}
-        yield f"| {names} | {extra.get('unit') or '—'} | {_default(field.default)} | {field.description} |"
+    for variable in group.variables().values():
+        names = " or ".join(f"`{name}`" for name in variable.names)
+        yield f"| {names} | {variable.unit or '—'} | {_default(variable.default)} | {variable.meaning} |"
 
 
 def _default(value: object) -> str:

@@ -1,10 +1,6 @@
 """Settings of recovering in the background."""
 
-from typing import Annotated
-
-from pydantic import AfterValidator
-
-from config.groups import CommaSeparated
+from config.reading import comma_separated
 from config.variables import Group, variable
 
 # What the gateway can do by itself, by the names of gateway.recovery.model.Action (a test compares them).
@@ -21,11 +17,11 @@ ACTIONS = (
 )
 
 
-def _known_actions(value: tuple[str, ...]) -> tuple[str, ...]:
-    unknown = next((name for name in value if name not in ACTIONS), None)
-    if unknown:
-        raise ValueError(f"{unknown} is none of {', '.join(ACTIONS)}")
-    return value
+def _known_actions(text: str) -> tuple[str, ...]:
+    actions = comma_separated(text)
+    if not set(actions) <= set(ACTIONS):
+        raise ValueError(f"must be some of {', '.join(ACTIONS)}")
+    return actions
 
 
 class RecoverySettings(Group):
@@ -42,9 +38,10 @@ class RecoverySettings(Group):
     max_seconds: float = variable(
         "RECOVERY_MAX_SECONDS", default=900.0, unit="s", ge=5, le=86_400, meaning="A recovery that is open for this long has failed"
     )
-    actions: Annotated[CommaSeparated, AfterValidator(_known_actions)] = variable(
+    actions: tuple[str, ...] = variable(
         "RECOVERY_ACTIONS",
         default=ACTIONS,
+        read=_known_actions,
         unit="list",
         meaning="What may be done about a fault without a human, separated by commas; learning suggests nothing else",
     )

@@ -1,17 +1,42 @@
-"""Secrets that stand in files, as orchestrators mount them: `POSTGRES_PASSWORD_FILE` names the file of `POSTGRES_PASSWORD`."""
+"""Secrets, also those in files, as orchestrators mount them: `POSTGRES_PASSWORD_FILE` names the file of `POSTGRES_PASSWORD`."""
 
 from pathlib import Path
 
-from pydantic import SecretStr
-
 SUFFIX = "_FILE"
+HIDDEN = "**********"
 
 
 class SecretUnreadable(Exception):
     """The file of a secret cannot be read, or is not UTF-8. Names the variable and why; never what the file holds."""
 
 
-class FileSecret(SecretStr):
+class Secret:
+    """A text that is shown only to who asks for it by name: no log, repr or error holds it. False when it is empty."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def get_secret_value(self) -> str:
+        """The text itself."""
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __str__(self) -> str:
+        return HIDDEN
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}('{HIDDEN}')"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+class FileSecret(Secret):
     """A secret that may change while the process runs; it is read again when it is told to."""
 
     def __init__(self, variable: str, path: Path) -> None:
@@ -27,8 +52,8 @@ class FileSecret(SecretStr):
             SecretUnreadable: the secret is as it was.
         """
         value = _read(self._variable, self._path)
-        changed = value != self._secret_value
-        self._secret_value = value
+        changed = value != self._value
+        self._value = value
         return changed
 
 

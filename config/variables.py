@@ -1,22 +1,58 @@
 """How one environment variable is declared, read and documented."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self, dataclass_transform
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from config.reading import Bounds, read_text
+from config.secrets import SUFFIX, FileSecret, Secret, SecretUnreadable
 
-from config.secrets import SUFFIX, FileSecret, SecretUnreadable
+METADATA = "variable"  # where a dataclass field holds its Variable
 
 
 class SettingsError(Exception):
     """A variable is set but unusable. One line that names it; the process must not start."""
 
 
-class Group(BaseModel):
-    """A frozen set of related settings, each read from the variables its field names."""
+@dataclass(frozen=True)
+class Variable:
+    """How deployments set one setting."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    names: tuple[str, ...]  # the first one that is set wins
+    meaning: str
+    unit: str
+    default: Any
+    bounds: Bounds
+    read: Callable[[str], Any] | None  # when the annotation alone does not say how
+
+
+def variable(
+    *names: str, meaning: str, unit: str = "", default: Any = None, read: Callable[[str], Any] | None = None, **bounds: float
+) -> Any:
+    """Declare a setting of a Group.
+
+    Args:
+        names: the variables that carry it; the first one that is set wins.
+        read: text to value, where the annotation does not say it all; raises ValueError("must be …"), never with the text.
+        bounds: ge, gt and le of a number.
+    """
+    return field(default=default, metadata={METADATA: Variable(names, meaning, unit, default, Bounds(**bounds), read)})
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(variable,))
+class Group:
+    """A frozen set of related settings, each read from the variables its field names. Every subclass is a dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]  # tells type checkers that fields() may be asked of every group
+
+    def __init_subclass__(cls) -> None:
+        dataclass(frozen=True, kw_only=True)(cls)
+
+    @classmethod
+    def variables(cls) -> dict[str, Variable]:
+        """What each field is read from, by its name, in the order of the manual."""
+        return {each.name: each.metadata[METADATA] for each in fields(cls)}
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
@@ -25,36 +61,31 @@ class Group(BaseModel):
         Raises:
             SettingsError: names the first unusable variable and what was wrong; never its value (it may be a secret).
         """
-        present = {name: value.strip() for name, value in environment.items() if value.strip()}
-        try:
-            return cls.model_validate({**cls._from_files(present), **present})
-        except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            name = next((part for part in first["loc"] if isinstance(part, str)), cls.__name__)
-            raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from error
-
-    @classmethod
-    def _from_files(cls, present: Mapping[str, str]) -> dict[str, FileSecret]:
-        """The plain secrets of this group that `<NAME>_FILE` names a file of."""
-        secrets = [field.validation_alias for field in cls.model_fields.values() if field.annotation == SecretStr | None]
-        names = [name for alias in secrets if isinstance(alias, AliasChoices) for name in alias.choices if isinstance(name, str)]
-        return {name: _file_secret(name, present[name + SUFFIX]) for name in names if name + SUFFIX in present}
+        present = {name: text.strip() for name, text in environment.items() if text.strip()}
+        return cls(**{each.name: _value(each.metadata[METADATA], each.type, present) for each in fields(cls)})
 
 
-def _file_secret(name: str, path: str) -> FileSecret:
+def _value(declared: Variable, kind: Any, present: Mapping[str, str]) -> Any:
+    """What the first of its names says, or a file for it if it is a plain secret, or else its default."""
+    may_be_in_a_file = kind == Secret | None and not declared.read
+    for name in declared.names:
+        secret = _file_secret(name + SUFFIX, present) if may_be_in_a_file else None
+        if name in present:
+            return _read(name, present[name], declared, kind)
+        if secret is not None:
+            return secret
+    return declared.default
+
+
+def _read(name: str, text: str, declared: Variable, kind: Any) -> Any:
     try:
-        return FileSecret(name + SUFFIX, Path(path))
+        return declared.read(text) if declared.read else read_text(text, kind, declared.bounds)
+    except ValueError as error:
+        raise SettingsError(f"{name}: {error}") from None
+
+
+def _file_secret(name: str, present: Mapping[str, str]) -> FileSecret | None:
+    try:
+        return FileSecret(name, Path(present[name])) if name in present else None
     except SecretUnreadable as error:
         raise SettingsError(str(error)) from error
-
-
-def variable(*names: str, meaning: str, unit: str = "", default: Any = None, **constraints: Any) -> Any:
-    """Declare a setting: the variables that carry it (first one wins), its unit, default, meaning and bounds."""
-    return Field(
-        default=default,
-        validation_alias=AliasChoices(*names),
-        description=meaning,
-        json_schema_extra={"unit": unit},
-        validate_default=False,
-        **constraints,
-    )

@@ -5,6 +5,7 @@ along with the server's, so that losing the server does not mean starting cold.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import structlog
@@ -219,8 +220,8 @@ def build_cache(settings: Settings, clock: Clock) -> Cache:
     They pass no breaker: what is too slow for a cache may be quick enough for everything else.
     """
     timeout_seconds, namespace = settings.cache.timeout_seconds, settings.cache.namespace
-    dragonfly = settings.dragonfly.model_copy(update={"timeout_seconds": timeout_seconds})
-    redis = settings.redis.model_copy(update={"timeout_seconds": timeout_seconds})
+    dragonfly = replace(settings.dragonfly, timeout_seconds=timeout_seconds)
+    redis = replace(settings.redis, timeout_seconds=timeout_seconds)
     backends: list[CacheBackend] = []
     if dragonfly.redis_url:
         backends.append(DragonflyCache(DragonflyDB(dragonfly), namespace))

@@ -27,8 +27,7 @@ def procfile() -> dict[str, str]:
 
 
 def known_variables() -> set[str]:
-    fields = [field for group in groups().values() for field in group.model_fields.values()]
-    return {name for field in fields for name in field.validation_alias.choices}  # type: ignore[union-attr]
+    return {name for group in groups().values() for variable in group.variables().values() for name in variable.names}
 
 
 def assigned(command: str) -> set[str]:

@@ -178,7 +178,7 @@ class FakeSnapshot:
 class RecoveryWorld:
     """Recoveries over a real PostgreSQL; the broker and the workers are `pump`."""
 
-    def __init__(self, postgres_url: str, directory: Path, **settings: Any) -> None:
+    def __init__(self, postgres_url: str, directory: Path, **variables: str) -> None:
         self.clock = FakeClock()
         self.sender = FakeSender()
         self.databases = FakeDatabases()
@@ -197,7 +197,7 @@ class RecoveryWorld:
         self.relay = Relay(self.postgres, self.sender, self.clock)
         self.outbox = Outbox(self.postgres, self.relay, self.clock)
         self.directory = directory
-        self.settings = RecoverySettings.model_validate(settings)
+        self.settings = RecoverySettings.read(variables)
         self.recoveries = self.another_process()
 
     def another_process(self, worker: str = "worker-1") -> Recoveries:

@@ -18,7 +18,7 @@ from embedded.processes import is_alive, wait_until
 from embedded.supervisor import is_ready
 
 PARTS = ("postgres", "redis", "configservice", "gateway", "worker", "beat")
-SETTINGS = {name for group in groups().values() for field in group.model_fields.values() for name in field.validation_alias.choices}
+SETTINGS = {name for group in groups().values() for variable in group.variables().values() for name in variable.names}
 
 
 class Run:

@@ -19,7 +19,7 @@ from embedded.ports import remembered_port
 from embedded.processes import end, is_alive, spawn, wait_until
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = {name for group in groups().values() for field in group.model_fields.values() for name in field.validation_alias.choices}
+SETTINGS = {name for group in groups().values() for variable in group.variables().values() for name in variable.names}
 
 
 class Deployment:
