@@ -6,12 +6,21 @@ from msgspec import Meta
 
 from configservice.configuration.model import GLOBAL, Content, Layer, fits, type_of
 from configservice.reading import INK, LINE, Body, InvalidRequest, Line, Query, Text, checked, json_object
+from gateway.shapes.flaws import IN_WORDS
 
 MAX_WAIT_SECONDS = 30.0
 MAX_BIGINT = 2**63 - 1
 MAX_LAYER_KEYS = 5_000  # written in one transaction, which all other writers wait for
 
-Key = Annotated[str, Meta(min_length=1, max_length=255, pattern=rf"^{INK}({LINE}*{INK})?\Z")]
+Key = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=255,
+        pattern=rf"^{INK}({LINE}*{INK})?\Z",
+        extra={IN_WORDS: "must be printable, and not begin or end with a space"},
+    ),
+]
 Scope = Annotated[Line, Meta(min_length=1, max_length=100)]
 Version = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 

@@ -16,6 +16,7 @@ Shape = TypeVar("Shape")
 T = TypeVar("T")
 Maybe: TypeAlias = Union[T, UnsetType]  # noqa: UP007 - a member that may be absent, and then is UNSET (which is false); null is refused
 WHOLE = re.compile(r"[+-]?[0-9]{1,30}")
+NUMBER = re.compile(r"[+-]?([0-9]+\.?|[0-9]*\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
 TRUE_OR_FALSE = dict.fromkeys(("true", "1", "yes", "on", "t", "y"), True) | dict.fromkeys(("false", "0", "no", "off", "f", "n"), False)
 MILLISECONDS_FROM = 20_000_000_000  # a larger number of seconds since 1970 counts milliseconds
 
@@ -85,10 +86,7 @@ def _understood(kind: inspect.Type, text: object) -> object:
 
 
 def _number(word: str, text: str) -> object:
-    try:
-        number = float(word)
-    except ValueError:
-        return text
+    number = float(word) if NUMBER.fullmatch(word) else math.nan
     return number if math.isfinite(number) else text
 
 

@@ -133,6 +133,7 @@ def test_what_is_refused_and_what_is_named_are_the_same(value: dict[str, object]
     [
         ({"page": " 7 "}, Search(page=7)),
         ({"share": "1e-3"}, Search(share=0.001)),
+        ({"share": "-.5"}, Search(share=-0.5)),
         ({"deep": "Yes"}, Search(deep=True)),
         ({"deep": "0"}, Search()),
         ({"word": "7"}, Search(word="7")),
@@ -154,7 +155,7 @@ def test_texts_of_a_query_are_read_as_what_they_are_for(texts: dict[str, str], e
     ("name", "text"),
     [
         *(("page", text) for text in ("x", "1.5", "0", "null", "1_000", "٣", "9" * 5000)),
-        *(("share", text) for text in ("nan", "inf", "1e999", "null", "x")),
+        *(("share", text) for text in ("nan", "inf", "1e999", "null", "x", "1_0", "٣", ".")),
         *(("deep", text) for text in ("maybe", "2", "null")),
         *(("since", text) for text in ("yesterday", "2026-13-01", "9" * 30, "-" + "9" * 20, "null")),
         ("dozens", "12"),
