@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from config.databases import PostgresSettings
@@ -182,6 +182,7 @@ def build_engine(settings: PostgresSettings, kept: int | None = None, more: int 
                 settings.connect_timeout_seconds, settings.statement_timeout_seconds + GRACE_SECONDS
             ),
             "application_name": "api-gateway",
+            "gssencmode": make_url(url).query.get("gssencmode", "disable"),  # looking for Kerberos tickets loads 1 MB of libraries
             "options": (
                 f"-c statement_timeout={timeout_ms} -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
                 " -c client_connection_check_interval=1000"
