@@ -4,6 +4,7 @@ import math
 import shutil
 from typing import Any
 
+from config.allocator import share_one_arena
 from config.garbage import keep_what_is_loaded
 from config.settings import Settings, SettingsError
 from config.worker import DrainingWorker, PipelineLogger, SharedNumber, memory_directory, metrics_directory
@@ -38,6 +39,7 @@ SETTLE_SECONDS = 3.0  # a database that does not answer by then is down as far a
 
 def on_starting(server: Any) -> None:
     """In the master, before it listens."""
+    share_one_arena()
     configure_logging(_settings.process)
     server.reloads = SharedNumber()
 
