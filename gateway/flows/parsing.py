@@ -1,4 +1,4 @@
-"""From a JSON document to a FlowDefinition and back.
+"""From a JSON document to a FlowDefinition, which keeps its wire form in `document`.
 
 Two ways in: `parse_flow` for what somebody registers (strict), `parse_stored_flow` for what a registry answers (its own extra fields
 and nulls are dropped). Both refuse what can never run.

@@ -54,7 +54,7 @@ def read_texts(shape: type[Shape], texts: Mapping[str, object]) -> Shape:
 
 def known_part(shape: type, value: object) -> Any:
     """A copy as a tolerant reader takes it: without the members that `shape` does not know, and without a null where it wants none."""
-    return _known(inspect.type_info(shape), value)
+    return _known(_described(shape), value)
 
 
 def or_none(value: Maybe[T]) -> T | None:
@@ -63,8 +63,13 @@ def or_none(value: Maybe[T]) -> T | None:
 
 
 @cache
+def _described(shape: Any) -> inspect.Type:
+    return inspect.type_info(shape)
+
+
+@cache
 def _kinds(shape: Any) -> dict[str, inspect.Type]:
-    info = inspect.type_info(shape)
+    info = _described(shape)
     return {field.encode_name: _bare(field.type) for field in info.fields} if isinstance(info, inspect.StructType) else {}
 
 
