@@ -84,6 +84,8 @@ class FaultProxy:
             except OSError:
                 return
             stack.callback(server.close)
+            for end in (client, server):  # what comes in two pieces goes on at once: the second waited 40 ms for the first's receipt
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._open |= {client, server}
             stack.callback(self._open.difference_update, {client, server})
             with contextlib.suppress(OSError):
