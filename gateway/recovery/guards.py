@@ -113,6 +113,7 @@ class DatabaseGuards:
             return
         decisive = name in self._looked_bad or (timed_out(look) and self.doubts(name))
         if look.usable:
+            self._answered_at[name] = self._clock.monotonic()
             self._looked_bad.discard(name)
             self._silent_until.pop(name, None)
         else:
@@ -155,7 +156,9 @@ class DatabaseGuards:
         return self._clock.monotonic() - self._answered_at.get(name, -math.inf) < STUCK_SECONDS
 
     def _note_silence(self, name: DatabaseName, error: DatabaseTimeout, began: float) -> None:
+        """A look decides; until then it is doubted, unless it has answered somebody since: then it may have hung before, and is back."""
         now = self._clock.monotonic()
         if error.database == name and error.vendor_code not in ENDED_BY_SERVER and now - began >= TELLING_SECONDS:
-            self._silent_until[name] = now + DOUBT_SECONDS
+            if self._answered_at.get(name, -math.inf) <= began:
+                self._silent_until[name] = now + DOUBT_SECONDS
             self.looker.look_soon(name)

@@ -1,5 +1,6 @@
 """How databases reach their breakers: by the house's calls, by callers' reads, and by the poller's looks."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
@@ -59,14 +60,20 @@ class Bench:
         error = StatusError("x", code, "x") if code else None
         self.guards.saw(NAME, Look(self.clock.now(), error, latency_ms=5.0, usable=code is None))
 
-    def wait_in_vain(self, seconds: float, vendor_code: str | None = None) -> None:
+    def wait_in_vain(self, seconds: float, vendor_code: str | None = None, half_way: Callable[[], None] = lambda: None) -> None:
         def wait() -> None:
             with self.guards.around(NAME):
-                self.clock.advance(seconds)
+                self.clock.advance(seconds / 2)
+                half_way()
+                self.clock.advance(seconds / 2)
                 raise DatabaseTimeout(NAME, "x", vendor_code=vendor_code)
 
         with pytest.raises(DatabaseTimeout):
             wait()
+
+    def be_answered(self) -> None:
+        with self.guards.around(NAME):
+            pass
 
     def fail(self, times: int) -> None:
         for _ in range(times):
@@ -215,6 +222,16 @@ def test_doubts_end_where_nobody_looks_too() -> None:
     bench.wait_in_vain(2.0)
     bench.clock.advance(DOUBT_SECONDS)
     assert not bench.guards.doubts(NAME)
+
+
+def test_a_call_that_waited_since_before_its_return_brings_no_doubt_back() -> None:
+    bench = Bench()
+    bench.wait_in_vain(2, half_way=bench.look)
+    assert (bench.asked_to_look, bench.guards.doubts(NAME)) == ([NAME], False)
+    bench.wait_in_vain(2, half_way=bench.be_answered)
+    assert not bench.guards.doubts(NAME)
+    bench.wait_in_vain(2)
+    assert bench.guards.doubts(NAME)
 
 
 def test_a_bad_look_is_doubted_until_a_good_one() -> None:
