@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, Self, TypeVar
 
@@ -114,10 +115,8 @@ def checked(shape: type[Shape], values: object) -> Shape:
     Raises:
         InvalidRequest: one detail for each broken rule.
     """
-    try:
+    with _named():
         return read(shape, values)
-    except Unfit as error:
-        raise _invalid(error) from error
 
 
 def checked_texts(shape: type[Shape], values: Mapping[str, object]) -> Shape:
@@ -126,16 +125,19 @@ def checked_texts(shape: type[Shape], values: Mapping[str, object]) -> Shape:
     Raises:
         InvalidRequest: one detail for each broken rule.
     """
-    try:
+    with _named():
         return read_texts(shape, values)
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """What is unfit is told with the first place in front."""
+    try:
+        yield
     except Unfit as error:
-        raise _invalid(error) from error
-
-
-def _invalid(error: Unfit) -> InvalidRequest:
-    details = [detail_of(flaw) for flaw in error.flaws]
-    where = ".".join(str(part) for part in details[0].path)
-    return InvalidRequest(f"{where or 'The whole'}: {details[0].message}", details)
+        details = [detail_of(flaw) for flaw in error.flaws]
+        where = ".".join(str(part) for part in details[0].path)
+        raise InvalidRequest(f"{where or 'The whole'}: {details[0].message}", details) from error
 
 
 def detail_of(flaw: Flaw) -> Detail:
