@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import islice
 from typing import Any, Protocol, Self
 
 from msgspec import inspect
 
 Path = tuple[str | int, ...]
+MAX_FLAWS = 100  # nobody reads more, and who sends a body of nothing else shall not keep a process busy
 IN_WORDS = "in words"  # key of `Meta(extra=…)`: what a text that does not match its pattern is told, instead of the pattern
 
 
@@ -58,8 +60,8 @@ Found = tuple[Kind, str]
 
 
 def find_flaws(shape: type, value: object) -> list[Flaw]:
-    """Everything that is wrong with a JSON value, in the order of the shape's fields."""
-    return list(_look(inspect.type_info(shape), value, ()))
+    """Everything that is wrong with a JSON value, in the order of the shape's fields; at most MAX_FLAWS things."""
+    return list(islice(_look(inspect.type_info(shape), value, ()), MAX_FLAWS))
 
 
 def portable(pattern: str) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET, Meta, Struct, field
 
 from gateway.flows.model import FlowStatus
-from gateway.shapes.flaws import IN_WORDS, Kind, find_flaws, read_word
+from gateway.shapes.flaws import IN_WORDS, MAX_FLAWS, Kind, find_flaws, read_word
 from gateway.shapes.reading import Maybe, Unfit, known_part, or_none, read, read_texts
 
 
@@ -94,6 +94,10 @@ def test_all_flaws_are_named_at_once_and_where_they_are() -> None:
     assert list(found) == ["name", "howMany", "points/1/x", "points/1/yAxis", "points/1/z", "b"]
     assert found["name"] == (Kind.REQUIRED, "is required")
     assert found["points/1/yAxis"] == (Kind.SMALL, "must be more than 0")
+
+
+def test_a_hundred_flaws_are_enough() -> None:
+    assert len(find_flaws(Order, {f"unheard{number}": 1 for number in range(100_000)})) == MAX_FLAWS
 
 
 def test_a_value_that_is_no_object_is_one_flaw_of_the_whole() -> None:
