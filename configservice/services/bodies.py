@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, field
 
-from configservice.reading import Body, InvalidRequest, Line
+from configservice.reading import Body, Detail, InvalidRequest, Line
 
 MAX_METADATA_BYTES = 64 * 1024
 
@@ -29,4 +29,5 @@ class RegisterService(Body, frozen=True):
 
     def __post_init__(self) -> None:
         if len(json.dumps(self.metadata)) > MAX_METADATA_BYTES:
-            raise InvalidRequest.of(f"is larger than {MAX_METADATA_BYTES} bytes", "metadata")
+            detail = Detail(f"is larger than {MAX_METADATA_BYTES} bytes", ("metadata",))
+            raise InvalidRequest(f"metadata: {detail.message}", [detail])

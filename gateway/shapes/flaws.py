@@ -184,7 +184,7 @@ def _flaw_of_text(kind: inspect.StrType, value: Any) -> Found | None:
 def _flaw_of_number(kind: inspect.IntType | inspect.FloatType, value: Any) -> Found | None:
     if isinstance(kind, inspect.IntType) and (not isinstance(value, int) or isinstance(value, bool)):
         return Kind.FRACTION if isinstance(value, float) else Kind.NUMBER, "must be a whole number"
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+    if isinstance(kind, inspect.FloatType) and not _is_double(value):
         return Kind.NUMBER, "must be a number"
     if kind.ge is not None and value < kind.ge:
         return Kind.SMALL, f"must be at least {kind.ge}"
@@ -193,6 +193,13 @@ def _flaw_of_number(kind: inspect.IntType | inspect.FloatType, value: Any) -> Fo
     if kind.le is not None and value > kind.le:
         return Kind.LARGE, f"must be at most {kind.le}"
     return None
+
+
+def _is_double(value: Any) -> bool:
+    try:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        return False
 
 
 def _flaw_of_choice(choices: Sequence[object], value: object) -> Found | None:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from functools import cache
 from typing import Any, TypeAlias, TypeVar, Union
 
@@ -19,6 +19,7 @@ WHOLE = re.compile(r"[+-]?[0-9]{1,30}")
 NUMBER = re.compile(r"[+-]?([0-9]+\.?|[0-9]*\.[0-9]+)(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
 TRUE_OR_FALSE = dict.fromkeys(("true", "1", "yes", "on", "t", "y"), True) | dict.fromkeys(("false", "0", "no", "off", "f", "n"), False)
 MILLISECONDS_FROM = 20_000_000_000  # a larger number of seconds since 1970 counts milliseconds
+NO_MOMENT = ()  # not the text itself: msgspec would read some that we do not
 
 
 class Unfit(Exception):
@@ -37,7 +38,10 @@ def read(shape: type[Shape], value: object) -> Shape:
     """
     try:
         return msgspec.convert(value, shape, dec_hook=read_word)
-    except msgspec.ValidationError as error:
+    except (
+        msgspec.ValidationError,
+        OverflowError,
+    ) as error:  # overflow: over 308 digits, where any number is wanted
         flaws = find_flaws(shape, value) or [Flaw((), Kind.OTHER, str(error))]
     raise Unfit(flaws)
 
@@ -86,7 +90,7 @@ def _understood(kind: inspect.Type, text: object) -> object:
         case inspect.BoolType():
             return TRUE_OR_FALSE.get(word.lower(), text)
         case inspect.DateTimeType():
-            return _moment(word, text)
+            return _moment(word)
     return text
 
 
@@ -95,16 +99,18 @@ def _number(word: str, text: str) -> object:
     return number if math.isfinite(number) else text
 
 
-def _moment(word: str, text: str) -> object:
-    """ISO 8601, or the seconds or milliseconds since 1970."""
+def _moment(word: str) -> object:
+    """ISO 8601, or the seconds or milliseconds since 1970; in the first and the last year of the calendar there is no room to count."""
     try:
-        if WHOLE.fullmatch(word):
-            number = int(word)
-            return datetime.fromtimestamp(number / 1000 if number > MILLISECONDS_FROM else number, UTC)
-        moment = datetime.fromisoformat(word)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment = _since_1970(float(word)) if NUMBER.fullmatch(word) else datetime.fromisoformat(word)
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError, OSError):
-        return text
+        return NO_MOMENT
+    return moment if MINYEAR < moment.year < MAXYEAR else NO_MOMENT
+
+
+def _since_1970(number: float) -> datetime:
+    return datetime.fromtimestamp(number / 1000 if number > MILLISECONDS_FROM else number, UTC)
 
 
 def _known(kind: inspect.Type, value: object) -> object:
